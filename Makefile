@@ -1,0 +1,159 @@
+# weir: make, make test, make check, make lint, make bench, make install.
+# `make help` lists what there is.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+Q := $(if $(V),,@)
+say = @$(if $(V),true,echo '  $(1) $@')
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+B := build
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
+	-Wpointer-arith -Wcast-align -Wwrite-strings -Wformat=2 -Wswitch-enum -Wvla
+COMMON := -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude $(WARNINGS) -pthread
+PIC := -fPIC -fvisibility=hidden -ftls-model=initial-exec -U_FORTIFY_SOURCE
+HARD := -Wl,-z,relro,-z,now,-z,defs,-z,noexecstack
+
+lower := $(filter-out %_test.c,$(wildcard src/base/*.c src/ring/*.c src/pipe/*.c src/pair/*.c))
+endpoint := $(filter-out %_test.c,$(wildcard src/endpoint/*.c))
+hooks := $(wildcard src/hooks/*.c)
+cli := $(filter-out %_test.c,$(wildcard src/cli/*.c))
+unit := $(wildcard src/*/*_test.c)
+
+object = $(patsubst src/%.c,$(B)/obj/%.o,$(1))
+library_objects := $(call object,$(lower) $(endpoint) $(hooks))
+command_objects := $(call object,$(lower) $(cli))
+unit_programs := $(patsubst src/%_test.c,$(B)/unit/%_test,$(unit))
+
+all: $(B)/libweir.so $(B)/weir
+
+help:
+	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
+	@echo 'test (what CI runs), check (its quick part), check-programs (real programs)'
+	@echo 'unit, sanitize, lint, format, bench, examples, test-programs'
+
+# Objects follow the flags: another CFLAGS or CC rebuilds.
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(CFLAGS) $(COMMON) $(PIC) $(LDFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(CFLAGS) $(COMMON) $(PIC) $(LDFLAGS)' > $@
+
+$(B)/obj/%.o: src/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(PIC) -MMD -MP -c $< -o $@
+
+# initfirst: the standard streams must be ours before any other library (libstdc++)
+# keeps a copy of them.
+$(B)/libweir.so: $(library_objects)
+	$(call say,LD)
+	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) $(HARD) -Wl,-z,initfirst -Wl,-soname,libweir.so -pthread -o $@ $^
+
+$(B)/weir: $(command_objects)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(HARD) -pie -pthread -o $@ $^
+
+# A unit test links with its own layer and those below it: linking is the test
+# that the arrows of the layout point down.
+layer_base := base
+layer_ring := base ring
+layer_pipe := base ring pipe
+layer_pair := base ring pipe pair
+layer_endpoint := base ring pipe pair endpoint
+layer_cli := base ring pipe pair
+
+define unit_rule
+$(B)/unit/$(1)_test: $(B)/obj/$(1)_test.o $(call object,$(filter-out %_test.c,$(wildcard $(patsubst %,src/%/*.c,$(layer_$(patsubst %/,%,$(dir $(1)))))))) \
+		$(if $(filter cli/,$(dir $(1))),$(call object,$(filter-out src/cli/main.c,$(cli))))
+	@mkdir -p $$(@D)
+	@$(if $(V),true,echo '  LD $$@')
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -pthread -o $$@ $$^
+endef
+$(foreach t,$(patsubst src/%_test.c,%,$(unit)),$(eval $(call unit_rule,$(t))))
+
+unit: $(unit_programs)
+	@for t in $(unit_programs); do echo "# $$t"; $$t || exit 1; done
+
+# The programs that tests run: natively, then under weir.
+test_sources := $(wildcard tests/programs/*.c)
+test_programs := $(patsubst tests/programs/%.c,$(B)/tests/%,$(test_sources)) \
+	$(patsubst tests/programs/%.c,$(B)/tests/%-fortified,$(test_sources))
+TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -pthread
+
+$(B)/tests/%: tests/programs/%.c tests/programs/check.h
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(TEST_FLAGS) -O1 -o $@ $<
+
+$(B)/tests/%-fortified: tests/programs/%.c tests/programs/check.h
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(TEST_FLAGS) -O2 -D_FORTIFY_SOURCE=2 -o $@ $<
+
+test-programs: $(test_programs)
+
+example_programs := $(patsubst %.c,$(B)/%,$(wildcard examples/*/*.c))
+
+$(B)/examples/%: examples/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -std=gnu11 -g -O1 -Wall -Wextra -pthread -o $@ $<
+
+examples: $(example_programs)
+
+$(B)/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -pthread -o $@ $<
+
+bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+	bench/run
+
+test: all unit_build test-programs examples
+	tests/run-all
+
+check: all unit_build test-programs
+	tests/run-all --quick
+
+unit_build: $(unit_programs)
+
+check-programs: all
+	tests/check-programs
+
+# The layers below the hooks under the sanitizers, in a build of their own.
+sanitize:
+	$(MAKE) B=$(B)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer' unit
+	$(MAKE) B=$(B)/tsan CFLAGS='-O1 -g -fsanitize=thread' unit
+
+lint:
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
+		--enable=warning,performance,portability \
+		--suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
+	shellcheck -x tests/run-all .ci/run $(wildcard examples/*/run bench/run tests/install-dependencies)
+
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+install: all
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/weir' \
+		'$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -m 755 $(B)/weir '$(DESTDIR)$(PREFIX)/bin/weir'
+	install -m 755 $(B)/libweir.so '$(DESTDIR)$(PREFIX)/lib/weir/libweir.so'
+	install -m 644 $(wildcard man/*.1) '$(DESTDIR)$(PREFIX)/share/man/man1'
+
+uninstall:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/weir' '$(DESTDIR)$(PREFIX)/lib/weir/libweir.so'
+	rm -f $(patsubst man/%,'$(DESTDIR)$(PREFIX)/share/man/man1/%',$(wildcard man/*.1))
+	-rmdir '$(DESTDIR)$(PREFIX)/lib/weir'
+
+clean:
+	rm -rf $(B)
+
+FORCE:
+.PHONY: all help unit unit_build test test-programs examples bench check check-programs sanitize lint \
+	format install uninstall clean FORCE
+.SECONDARY:
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

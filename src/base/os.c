@@ -1,0 +1,228 @@
+#include "base/os.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/message.h"
+
+#ifndef SO_COOKIE
+#define SO_COOKIE 57
+#endif
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+/* libc's own entry points: this library exports the same names. */
+static union {
+	void *symbol[5];
+	struct {
+		ssize_t (*recv)(int, void *, size_t, int);
+		ssize_t (*send)(int, const void *, size_t, int);
+		ssize_t (*sendmsg)(int, const struct msghdr *, int);
+		int (*poll)(struct pollfd *, nfds_t, int);
+		long (*syscall)(long, ...);
+	};
+} libc;
+
+void os_resolve(void)
+{
+	static const char *const name[] = {"recv", "send", "sendmsg", "poll", "syscall"};
+
+	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
+		if (libc.symbol[i])
+			continue;
+		void *found = dlsym(RTLD_NEXT, name[i]);
+		if (!found)
+			weir_die("the C library has no %s", name[i]);
+		libc.symbol[i] = found;
+	}
+}
+
+#if defined(__x86_64__)
+
+long os_call(long number, long a, long b, long c, long d, long e, long f)
+{
+	long result;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+
+	__asm__ volatile("syscall"
+	                 : "=a"(result)
+	                 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	                 : "rcx", "r11", "memory");
+	return result;
+}
+
+#else
+
+long os_call(long number, long a, long b, long c, long d, long e, long f)
+{
+	int saved = errno;
+	os_resolve();
+	long result = libc.syscall(number, a, b, c, d, e, f);
+	if (result == -1)
+		result = -errno;
+	errno = saved;
+	return result;
+}
+
+#endif
+
+static ssize_t outcome(ssize_t result, int saved)
+{
+	if (result >= 0)
+		return result;
+	int error = errno;
+	errno = saved;
+	return -error;
+}
+
+ssize_t os_send_now(int fd, const void *buf, size_t len, int flags)
+{
+	return os_call(SYS_sendto, fd, (long)buf, (long)len, flags | MSG_DONTWAIT, 0, 0);
+}
+
+ssize_t os_recv_now(int fd, void *buf, size_t len, int flags)
+{
+	return os_call(SYS_recvfrom, fd, (long)buf, (long)len, flags | MSG_DONTWAIT, 0, 0);
+}
+
+int os_poll_now(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	struct timespec none = {0, 0};
+	long r = os_call(SYS_ppoll, (long)&p, 1, (long)&none, 0, 0, 0);
+
+	return r < 0 ? (int)r : p.revents;
+}
+
+ssize_t os_recv_wait(int fd, void *buf, size_t len, int flags)
+{
+	int saved = errno;
+	return outcome(libc.recv(fd, buf, len, flags), saved);
+}
+
+ssize_t os_send_wait(int fd, const void *buf, size_t len, int flags)
+{
+	int saved = errno;
+	return outcome(libc.send(fd, buf, len, flags), saved);
+}
+
+ssize_t os_sendmsg_wait(int fd, const struct msghdr *msg, int flags)
+{
+	int saved = errno;
+	return outcome(libc.sendmsg(fd, msg, flags), saved);
+}
+
+int os_poll_wait(int fd, short events, int timeout_ms)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	int saved = errno;
+	ssize_t r = outcome(libc.poll(&p, 1, timeout_ms), saved);
+
+	return r > 0 ? p.revents : (int)r;
+}
+
+static int queued(int fd, unsigned long request)
+{
+	int bytes = 0;
+	long r = os_call(SYS_ioctl, fd, (long)request, (long)&bytes, 0, 0, 0);
+
+	return r < 0 ? (int)r : bytes;
+}
+
+int os_queued_in(int fd)
+{
+	return queued(fd, SIOCINQ);
+}
+
+int os_queued_out(int fd)
+{
+	return queued(fd, SIOCOUTQ);
+}
+
+int os_getsockopt_int(int fd, int option)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+	long r = os_call(SYS_getsockopt, fd, SOL_SOCKET, option, (long)&value, (long)&len, 0);
+
+	return r < 0 ? (int)r : value;
+}
+
+int os_setsockopt_int(int fd, int option, int value)
+{
+	return (int)os_call(SYS_setsockopt, fd, SOL_SOCKET, option, (long)&value, sizeof(value), 0);
+}
+
+uint64_t os_socket_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	long r = os_call(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, (long)&cookie, (long)&len, 0);
+
+	return r < 0 ? 0 : cookie;
+}
+
+uint64_t os_inode(int fd)
+{
+	struct stat st;
+
+	return os_call(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) < 0 ? 0 : st.st_ino;
+}
+
+bool os_nonblocking(int fd)
+{
+	long flags = os_call(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);
+
+	return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+int os_timeout_ms(int fd, int option)
+{
+	struct timeval tv = {0, 0};
+	socklen_t len = sizeof(tv);
+
+	if (os_call(SYS_getsockopt, fd, SOL_SOCKET, option, (long)&tv, (long)&len, 0) < 0)
+		return -1;
+	if (tv.tv_sec == 0 && tv.tv_usec == 0)
+		return -1;
+	int64_t ms = (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
+	return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+int os_memfd(const char *name)
+{
+	long fd = os_call(SYS_memfd_create, (long)name, 1U | MFD_NOEXEC_SEAL, 0, 0, 0, 0);
+
+	if (fd == -EINVAL) /* Linux before 6.3 knows no MFD_NOEXEC_SEAL */
+		fd = os_call(SYS_memfd_create, (long)name, 1U, 0, 0, 0, 0);
+	return (int)fd;
+}
+
+int os_close(int fd)
+{
+	return (int)os_call(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+uint64_t os_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+int os_cpu(void)
+{
+	return sched_getcpu();
+}

@@ -1,0 +1,57 @@
+/* Every system call that the layers below the hooks make.
+ *
+ * Functions return what the call gives, or -errno. None touches errno.
+ * Those called `now` never wait, are no cancellation points, and go to the
+ * kernel directly; those called `wait` are libc's own blocking calls, so that
+ * thread cancellation, EINTR and SA_RESTART are libc's and the kernel's.
+ */
+#ifndef WEIR_BASE_OS_H
+#define WEIR_BASE_OS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* Looks up libc's blocking calls. Idempotent, async-signal-safe once it ran. */
+void os_resolve(void);
+
+/* One raw system call. Returns the kernel's value: -4095..-1 is -errno. */
+long os_call(long number, long a, long b, long c, long d, long e, long f);
+
+ssize_t os_send_now(int fd, const void *buf, size_t len, int flags);
+ssize_t os_recv_now(int fd, void *buf, size_t len, int flags);
+int os_poll_now(int fd, short events);          /* returns revents or -errno */
+
+ssize_t os_recv_wait(int fd, void *buf, size_t len, int flags);
+ssize_t os_send_wait(int fd, const void *buf, size_t len, int flags);
+ssize_t os_sendmsg_wait(int fd, const struct msghdr *msg, int flags);
+int os_poll_wait(int fd, short events, int timeout_ms); /* revents, 0 after the timeout */
+
+int os_queued_in(int fd);                       /* SIOCINQ: bytes that wait to be received */
+int os_queued_out(int fd);                      /* SIOCOUTQ: memory charged for unread sends */
+int os_getsockopt_int(int fd, int option);      /* SOL_SOCKET, value >= 0 or -errno */
+int os_setsockopt_int(int fd, int option, int value);
+uint64_t os_socket_cookie(int fd);              /* 0 where there is none */
+uint64_t os_inode(int fd);                      /* 0 where there is none */
+bool os_nonblocking(int fd);
+/* SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; -1 for none. */
+int os_timeout_ms(int fd, int option);
+
+int os_memfd(const char *name);
+int os_close(int fd);
+uint64_t os_now_ns(void);                       /* CLOCK_MONOTONIC */
+int os_cpu(void);                               /* the processor this thread runs on */
+
+static inline void os_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* The POSIX rules of one end: what a program sees of a marked descriptor.
+ *
+ * Functions give a count, 0 or -errno, and WEIR_TO_KERNEL where the kernel
+ * carries (from now on): the caller then makes the real call itself.
+ * All are safe to call from several threads and from signal handlers.
+ */
+#ifndef WEIR_ENDPOINT_ENDPOINT_H
+#define WEIR_ENDPOINT_ENDPOINT_H
+
+#include "endpoint/table.h"
+
+#define WEIR_TO_KERNEL (-5000)
+
+/* Receives into the span's `len` bytes, `flags` as recv(2). */
+ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size_t len, int flags);
+
+/* Sends the span's `len` bytes, `flags` as send(2). */
+ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t len, int flags);
+
+/* Makes the kernel carry what this end writes, as soon as there is no writer at
+ * work. 0 or -errno. */
+int weir_end_hand_over(const struct weir_end *end);
+
+/* Bytes that a receive would find now (FIONREAD). */
+uint64_t weir_end_available(const struct weir_end *end);
+
+/* Makes the kernel's idea of the descriptor's readiness exact, for the poll
+ * events that somebody is about to ask for. */
+void weir_end_make_exact(const struct weir_end *end, short events);
+
+/* What the kernel said of the descriptor, less what is not so: a stale bell, a
+ * reset that only bells made. */
+short weir_end_true_events(const struct weir_end *end, short revents);
+
+/* Somebody asks the kernel without asking us from now on: epoll, SIGIO. */
+void weir_end_watch(const struct weir_end *end, short events, bool edges);
+
+/* Just before and after the real close of a descriptor that was taken out of
+ * the table. `last`: what weir_table_remove gave. */
+void weir_end_before_close(const struct weir_end *end, bool last);
+void weir_end_after_close(const struct weir_end *end, bool last);
+
+/* The state after a successful shutdown(2). */
+void weir_end_after_shutdown(const struct weir_end *end);
+
+/* A child process has gone, or may have: writers ask whether their peer lives. */
+void weir_endpoints_suspect(void);
+
+/* The process ends: no stale bell may look like unread data. */
+void weir_endpoints_before_exit(void);
+
+/* An end may leave the process: its identity is noted for who finds it. */
+void weir_end_identify(const struct weir_end *end);
+void weir_endpoints_before_fork(void);
+void weir_endpoints_fork_failed(void);
+
+/* SO_SNDBUF as the program set it; the capacity follows where none was given. */
+void weir_end_set_sndbuf(const struct weir_end *end, uint32_t value);
+
+/* The peer closed with unread data, or only with unread bells? */
+bool weir_end_reset_is_true(const struct weir_end *end);
+
+#endif

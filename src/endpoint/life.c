@@ -1,0 +1,119 @@
+/* The life of an end: identity, capacity, shutdown, close, fork, exit. */
+#include <errno.h>
+
+#include "base/os.h"
+#include "endpoint/endpoint.h"
+#include "pipe/bell.h"
+
+enum {
+	ASK_ONCE = 2,               /* the kernel knows already: one look tells */
+	ASK_FOR_A_WHILE = 256,      /* the kernel will know in a moment */
+};
+
+static void suspect(const struct weir_pipe_ref *ref, uint32_t times)
+{
+	if (load32_relaxed(&ref->pipe->generation) == ref->generation)
+		store32_ordered(&ref->pipe->suspect, times);
+}
+
+/* A bell that nobody needs would look like data that nobody read, and give the
+ * peer an ECONNRESET. */
+static void take_stale_bells(const struct weir_end *end)
+{
+	struct weir_pipe *pipe = end->in.pipe;
+
+	if (load32_relaxed(&pipe->bells) == 0 && load32_relaxed(&pipe->saturated) == WEIR_FLOWING)
+		return;
+	if (weir_pipe_used(&end->in) > 0 || weir_pipe_lock(&end->in) != 0)
+		return;
+	if (weir_pipe_used(&end->in) == 0)
+		weir_bell_settle(&end->in, end->fd);
+	weir_pipe_unlock(&end->in);
+}
+
+void weir_end_before_close(const struct weir_end *end, bool last)
+{
+	if (last)
+		take_stale_bells(end);
+}
+
+void weir_end_after_close(const struct weir_end *end, bool last)
+{
+	if (!last)
+		return;
+	suspect(&end->in, ASK_ONCE);
+	weir_pair_release(&weir_session, end->index, end->side, end->generation);
+}
+
+void weir_end_after_shutdown(const struct weir_end *end)
+{
+	suspect(&end->in, ASK_ONCE);
+	suspect(&end->out, ASK_ONCE);
+}
+
+void weir_endpoints_suspect(void)
+{
+	struct weir_end end;
+
+	for (int fd = 0; fd < weir_table_bound(); fd++)
+		if (weir_end_of(fd, &end))
+			suspect(&end.out, ASK_ONCE);
+}
+
+void weir_endpoints_before_exit(void)
+{
+	struct weir_end end;
+
+	for (int fd = 0; fd < weir_table_bound(); fd++) {
+		if (!weir_end_of(fd, &end))
+			continue;
+		take_stale_bells(&end);
+		suspect(&end.in, ASK_FOR_A_WHILE);
+	}
+}
+
+void weir_end_identify(const struct weir_end *end)
+{
+	struct weir_end_shared *shared = &end->slot->end[end->side];
+
+	if (load64_relaxed(&shared->cookie) != 0)
+		return;
+	store64_relaxed(&shared->inode, os_inode(end->fd));
+	store64_release(&shared->cookie, os_socket_cookie(end->fd));
+	add32_relaxed(&weir_session.header->shared_ends, 1);
+}
+
+void weir_endpoints_before_fork(void)
+{
+	struct weir_end end;
+
+	for (int fd = 0; fd < weir_table_bound(); fd++)
+		if (weir_end_of(fd, &end))
+			weir_end_identify(&end);
+	weir_table_hold_for_child();
+}
+
+void weir_endpoints_fork_failed(void)
+{
+	weir_table_release_for_child();
+}
+
+void weir_end_set_sndbuf(const struct weir_end *end, uint32_t value)
+{
+	store32_relaxed(&end->slot->end[end->side].sndbuf, value);
+	if (weir_session.header->capacity_given || weir_pipe_lock(&end->out) != 0)
+		return;
+	weir_pipe_set_limit(&end->out, value, weir_session_writable_rule(&weir_session));
+	weir_pipe_unlock(&end->out);
+}
+
+int weir_end_hand_over(const struct weir_end *end)
+{
+	int error = weir_pipe_lock_writer(&end->out);
+
+	if (error)
+		return error == -ESTALE ? 0 : error;
+	error = weir_bell_hand_over(&end->out, end->fd);
+	weir_pipe_unlock_writer(&end->out);
+	return error;
+}

@@ -1,0 +1,146 @@
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/os.h"
+#include "endpoint/wait.h"
+#include "pipe/bell.h"
+
+enum {
+	ASK_EVERY = 64,             /* writes between two looks whether the peer lives */
+	IOV_STEP = 16,              /* vectors of one call once the kernel carries */
+};
+
+/* The peer's end is shut or gone: the kernel says so, and raises SIGPIPE unless
+ * bytes of this call have moved or the program asked for none. */
+static ssize_t broken(const struct weir_end *end, int flags, size_t total)
+{
+	if (total > 0)
+		return (ssize_t)total;
+	ssize_t n = os_send_wait(end->fd, NULL, 0, flags & MSG_NOSIGNAL);
+	return n < 0 ? n : -EPIPE;
+}
+
+/* A writer with room makes no system call, so it must be told when to ask.
+ * Once the peer is known to have gone, the suspicion stays. */
+static bool has_lost_peer(const struct weir_end *end)
+{
+	struct weir_pipe *pipe = end->out.pipe;
+	uint32_t suspect = load32_relaxed(&pipe->suspect);
+
+	if (__builtin_expect(suspect == 0, 1) &&
+	    load64_relaxed(&pipe->writes) % ASK_EVERY != ASK_EVERY - 1)
+		return false;
+	bool lost = os_send_now(end->fd, NULL, 0, MSG_NOSIGNAL) == -EPIPE;
+	if (lost)
+		store32_relaxed(&pipe->suspect, suspect ? suspect : 1);
+	else if (suspect)
+		swap32_if(&pipe->suspect, suspect, suspect - 1);
+	return lost;
+}
+
+/* Who asks the kernel must hear that the ring is full, and that it is not. */
+static void tell_watchers(const struct weir_end *end)
+{
+	const struct weir_pipe_ref *out = &end->out;
+
+	if (!weir_pipe_writable(out))
+		weir_bell_saturate(out, end->fd, WEIR_UNWRITABLE,
+		                   load64_relaxed(&out->pipe->writable_room));
+	if (weir_pipe_writable(out) && load32_relaxed(&out->pipe->saturated) != WEIR_FLOWING)
+		weir_bell_make_writable(out, end->fd);
+}
+
+/* Writer lock. `first`: of the attempts that make up one call of the program. */
+static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, size_t len,
+                          bool first)
+{
+	struct weir_pipe *pipe = end->out.pipe;
+
+	if (__builtin_expect(load32_relaxed(&pipe->carrier) != WEIR_BY_RING, 0))
+		return WEIR_TO_KERNEL;
+	if (__builtin_expect(load32_relaxed(&pipe->hand_over), 0) &&
+	    weir_bell_hand_over(&end->out, end->fd) == 0)
+		return WEIR_TO_KERNEL;
+	if (__builtin_expect(has_lost_peer(end), 0))
+		return -EPIPE;
+	ssize_t n = weir_pipe_put(&end->out, end->fd, span, len);
+	if (n > 0 && first)
+		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
+	if (__builtin_expect(load32_relaxed(&pipe->watch) & WEIR_WATCH_ROOM, 0))
+		tell_watchers(end);
+	return n;
+}
+
+/* One attempt. This thread may be in a signal handler that interrupted itself
+ * in the middle of a write to the same pipe: then the bytes wait aside. */
+static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t len, bool first)
+{
+	int error = weir_pipe_lock_writer(&end->out);
+
+	if (error == -ESTALE)
+		return WEIR_TO_KERNEL;
+	if (error == -EDEADLK) {
+		size_t n = weir_pipe_put_aside(&end->out, end->fd, span, len);
+		return n > 0 ? (ssize_t)n : -EAGAIN;
+	}
+	weir_note_cpu(&end->out.pipe->writer_cpu);
+	ssize_t n = put_locked(end, span, len, first);
+	weir_pipe_unlock_writer(&end->out);
+	return n;
+}
+
+/* The rest of a call that began in the ring, after a hand-over by another. */
+static ssize_t send_rest(const struct weir_end *end, struct weir_span span, size_t left, int flags)
+{
+	struct iovec iov[IOV_STEP];
+	struct msghdr msg = {.msg_iov = iov};
+	struct weir_span at = span;
+
+	while (left > 0 && msg.msg_iovlen < IOV_STEP && at.count > 0) {
+		size_t piece = at.iov->iov_len - at.offset;
+		if (piece > left)
+			piece = left;
+		iov[msg.msg_iovlen++] =
+		        (struct iovec){(unsigned char *)at.iov->iov_base + at.offset, piece};
+		left -= piece;
+		at = (struct weir_span){at.iov + 1, at.count - 1, 0};
+	}
+	return os_sendmsg_wait(end->fd, &msg, flags | MSG_NOSIGNAL);
+}
+
+/* The wait is over without room having been announced: a writer that was left
+ * asleep although there was some takes it before it goes. */
+static ssize_t stop(const struct weir_end *end, struct weir_span *span, size_t left, bool first,
+                    int why)
+{
+	ssize_t n = why == -EINTR || why == WEIR_WAIT_ENDED ? put(end, span, left, first) : 0;
+
+	return n > 0 ? n : why;
+}
+
+ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t len, int flags)
+{
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t n = put(end, &span, len - total, total == 0);
+		if (n == WEIR_TO_KERNEL && total > 0)
+			n = send_rest(end, span, len - total, flags);
+		if (n == -EPIPE)
+			return broken(end, flags, total);
+		if (n < 0)
+			return total ? (ssize_t)total : n;
+		total += (size_t)n;
+		if (total == len)
+			return (ssize_t)total;
+		if (n > 0)
+			continue;
+		int r = weir_wait_room(end, flags, total > 0, len - total);
+		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && total > 0))
+			continue;
+		n = stop(end, &span, len - total, total == 0, r);
+		if (n > 0)
+			total += (size_t)n;
+		return total ? (ssize_t)total : n;
+	}
+}

@@ -1,0 +1,122 @@
+#include "endpoint/table.h"
+
+weir_word64 weir_table[WEIR_TABLE_SIZE];
+struct weir_session weir_session;
+
+static weir_word32 references[WEIR_MAX_PAIRS_MAX][2];
+static weir_word32 bound;
+
+/* An entry: generation in the high half, then slot index + 1, then the side. */
+static uint64_t pack(uint32_t index, int side, uint32_t generation)
+{
+	return (uint64_t)generation << 32 | (uint64_t)(index + 1) << 1 | (uint64_t)side;
+}
+
+static void unpack(uint64_t entry, int fd, struct weir_end *end)
+{
+	end->fd = fd;
+	end->side = (int)(entry & 1);
+	end->index = (uint32_t)((entry & UINT32_MAX) >> 1) - 1;
+	end->generation = (uint32_t)(entry >> 32);
+	end->slot = &weir_session.slots[end->index];
+	end->out = weir_pair_pipe(&weir_session, end->index, end->side, end->generation);
+	end->in = weir_pair_pipe(&weir_session, end->index, !end->side, end->generation);
+}
+
+bool weir_end_of(int fd, struct weir_end *end)
+{
+	if ((unsigned int)fd >= WEIR_TABLE_SIZE)
+		return false;
+	uint64_t entry = load64_acquire(&weir_table[fd]);
+	if (__builtin_expect(entry == 0, 1))
+		return false;
+	unpack(entry, fd, end);
+	return true;
+}
+
+static void raise_bound(int fd)
+{
+	uint32_t now = load32_relaxed(&bound);
+
+	while (now < (uint32_t)fd + 1 && !swap32_if(&bound, now, (uint32_t)fd + 1))
+		now = load32_relaxed(&bound);
+}
+
+void weir_table_enter(int fd, uint32_t index, int side, uint32_t generation)
+{
+	weir_table_fresh(fd);
+	add32_relaxed(&references[index][side], 1);
+	raise_bound(fd);
+	store64_release(&weir_table[fd], pack(index, side, generation));
+}
+
+void weir_table_enter_copy(int fd, const struct weir_end *end)
+{
+	weir_table_enter(fd, end->index, end->side, end->generation);
+}
+
+bool weir_table_remove(int fd, struct weir_end *end)
+{
+	uint64_t entry = load64_acquire(&weir_table[fd]);
+
+	if (entry == 0 || !swap64_if(&weir_table[fd], entry, 0))
+		return false;
+	unpack(entry, fd, end);
+	return add32_relaxed(&references[end->index][end->side], UINT32_MAX) == 1;
+}
+
+void weir_table_fresh(int fd)
+{
+	struct weir_end gone;
+
+	if (__builtin_expect(weir_marked(fd), 0) && weir_table_remove(fd, &gone))
+		weir_pair_release(&weir_session, gone.index, gone.side, gone.generation);
+}
+
+int weir_table_bound(void)
+{
+	return (int)load32_relaxed(&bound);
+}
+
+uint32_t weir_table_references(uint32_t index, int side)
+{
+	return load32_relaxed(&references[index][side]);
+}
+
+/* Each end once, however many descriptors this process has for it: at the first
+ * of them. Numbers below may be many, but each look is one load. */
+static void for_each_end(void (*act)(const struct weir_end *))
+{
+	static weir_word32 seen[WEIR_MAX_PAIRS_MAX][2];
+	static weir_word32 round;
+	uint32_t mark = add32_relaxed(&round, 1) + 1;
+
+	for (int fd = 0; fd < weir_table_bound(); fd++) {
+		struct weir_end end;
+		if (!weir_end_of(fd, &end) ||
+		    load32_relaxed(&seen[end.index][end.side]) == mark)
+			continue;
+		store32_relaxed(&seen[end.index][end.side], mark);
+		act(&end);
+	}
+}
+
+static void hold(const struct weir_end *end)
+{
+	weir_pair_hold(end->slot, end->side);
+}
+
+static void release(const struct weir_end *end)
+{
+	weir_pair_release(&weir_session, end->index, end->side, end->generation);
+}
+
+void weir_table_hold_for_child(void)
+{
+	for_each_end(hold);
+}
+
+void weir_table_release_for_child(void)
+{
+	for_each_end(release);
+}

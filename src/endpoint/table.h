@@ -1,0 +1,65 @@
+/* Which descriptors of this process are marked: number → end of a pair.
+ *
+ * One bounded array, looked up without a lock. The hooks keep it in step with
+ * the kernel: a descriptor is entered after the kernel made it and taken out
+ * before the kernel closes it.
+ */
+#ifndef WEIR_ENDPOINT_TABLE_H
+#define WEIR_ENDPOINT_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pair/pair.h"
+
+enum { WEIR_TABLE_SIZE = 1 << 20 };
+
+/* One end of a pair, as seen through one descriptor. */
+struct weir_end {
+	int fd;
+	int side;
+	uint32_t index;             /* of the slot */
+	uint32_t generation;
+	struct weir_slot *slot;
+	struct weir_pipe_ref in;    /* the direction this end reads */
+	struct weir_pipe_ref out;   /* the direction this end writes */
+};
+
+extern weir_word64 weir_table[WEIR_TABLE_SIZE];
+extern struct weir_session weir_session;
+
+/* Is the descriptor marked? Any number may be asked. */
+static inline bool weir_marked(int fd)
+{
+	return (unsigned int)fd < WEIR_TABLE_SIZE && load64_relaxed(&weir_table[fd]) != 0;
+}
+
+/* Finds the end behind a descriptor; false where it is not marked. */
+bool weir_end_of(int fd, struct weir_end *end);
+
+/* Enters descriptor `fd` for the end `side` of the pair in slot `index`. What
+ * stood at that number was closed behind our back, and is dropped. */
+void weir_table_enter(int fd, uint32_t index, int side, uint32_t generation);
+
+/* Enters `fd` for the same end as `end`: a duplicate. */
+void weir_table_enter_copy(int fd, const struct weir_end *end);
+
+/* Takes a descriptor out. True where this was the process's last for its end:
+ * then the caller closes, and calls weir_end_released. */
+bool weir_table_remove(int fd, struct weir_end *end);
+
+/* A number that the kernel gave anew: whatever stood there has gone. */
+void weir_table_fresh(int fd);
+
+/* The highest marked number + 1; a bound for loops over all marked ones. */
+int weir_table_bound(void);
+
+/* How many descriptors of this process stand for an end. */
+uint32_t weir_table_references(uint32_t index, int side);
+
+/* In the child of a fork: nothing changes but who counts. Before the fork, in
+ * the parent: the child's holds are added for it; taken back if it failed. */
+void weir_table_hold_for_child(void);
+void weir_table_release_for_child(void);
+
+#endif

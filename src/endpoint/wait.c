@@ -1,0 +1,223 @@
+#include "endpoint/wait.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/os.h"
+#include "pipe/bell.h"
+
+enum {
+	SPINS = 1000,               /* looks before a wait goes to the kernel */
+	SPIN_FAILS_MAX = 3,         /* in a row, then a wait looks only ... */
+	SPIN_RETRY = 16,            /* ... every so many times */
+};
+
+void weir_note_cpu(weir_word32 *where)
+{
+	uint32_t cpu = (uint32_t)os_cpu() + 1;
+
+	if (load32_relaxed(where) != cpu)
+		store32_relaxed(where, cpu);
+}
+
+/* Looking pays only while the peer runs elsewhere, and lately did pay. */
+static bool may_spin(const struct weir_end *end, const weir_word32 *peer_cpu, weir_word32 *fails)
+{
+	uint32_t cpu = load32_relaxed(peer_cpu);
+	uint32_t failed = load32_relaxed(fails);
+
+	if (cpu == 0 || cpu == (uint32_t)os_cpu() + 1)
+		return false;
+	if (load32_relaxed(&end->slot->end[end->side].nonblock))
+		return false;
+	if (failed < SPIN_FAILS_MAX || failed % SPIN_RETRY == 0)
+		return true;
+	store32_relaxed(fails, failed + 1);
+	return false;
+}
+
+static bool has_input(const struct weir_pipe_ref *ref)
+{
+	return weir_pipe_used(ref) > 0;
+}
+
+static bool has_room(const struct weir_pipe_ref *ref)
+{
+	return weir_pipe_room(ref) > 0;
+}
+
+static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct weir_pipe_ref *),
+                 weir_word32 *fails)
+{
+	for (int i = 0; i < SPINS; i++) {
+		if (ready(ref)) {
+			if (load32_relaxed(fails))
+				store32_relaxed(fails, 0);
+			return true;
+		}
+		os_relax();
+	}
+	store32_relaxed(fails, load32_relaxed(fails) + 1);
+	return false;
+}
+
+/* Clears stale bells and says whether there is something to do at once. */
+static int settle_empty(const struct weir_end *end, bool force)
+{
+	struct weir_pipe *pipe = end->in.pipe;
+	int error = weir_pipe_lock(&end->in);
+	int result = WEIR_WAIT_ENDED;
+
+	if (error)
+		return error;
+	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING) {
+		result = WEIR_WAIT_AGAIN;
+		if (weir_bell_follow(&end->in, end->fd))
+			result = WEIR_TO_KERNEL;
+	} else if (weir_pipe_used(&end->in) > 0) {
+		result = WEIR_WAIT_AGAIN;
+	} else if (force || load32_relaxed(&pipe->bells) ||
+	           load32_relaxed(&pipe->saturated) != WEIR_FLOWING) {
+		weir_bell_settle(&end->in, end->fd);
+	}
+	weir_pipe_unlock(&end->in);
+	return result;
+}
+
+/* -EDEADLK and -ESTALE of a lock, as the program may see it. A handler that
+ * interrupted the lock's owner must not wait for him. */
+static int lock_failed(int error)
+{
+	return error == -ESTALE ? WEIR_TO_KERNEL : -EAGAIN;
+}
+
+/* In mid-transfer: poll, which a signal always ends (a restarted receive would
+ * never give the bytes that have moved). */
+static int wait_input_polling(const struct weir_end *end, int flags)
+{
+	unsigned char byte;
+
+	if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd))
+		return WEIR_WAIT_ENDED;
+	if (os_poll_wait(end->fd, POLLIN, os_timeout_ms(end->fd, SO_RCVTIMEO)) <= 0)
+		return WEIR_WAIT_ENDED;
+	return os_recv_now(end->fd, &byte, 1, MSG_PEEK) == 1 ? WEIR_WAIT_AGAIN : WEIR_WAIT_ENDED;
+}
+
+static int wait_input_receiving(const struct weir_end *end, int flags, bool *force)
+{
+	unsigned char byte;
+	ssize_t n = os_recv_wait(end->fd, &byte, 1, MSG_PEEK | (flags & MSG_DONTWAIT));
+
+	if (n == 1) {
+		*force = weir_pipe_used(&end->in) == 0;
+		return WEIR_WAIT_AGAIN;
+	}
+	if (n == -ECONNRESET && !weir_end_reset_is_true(end))
+		return WEIR_WAIT_AGAIN;
+	return (int)n;
+}
+
+int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *force)
+{
+	struct weir_pipe *pipe = end->in.pipe;
+
+	if (!(flags & MSG_DONTWAIT) && may_spin(end, &pipe->writer_cpu, &pipe->reader_spins) &&
+	    spin(&end->in, has_input, &pipe->reader_spins))
+		return WEIR_WAIT_AGAIN;
+	int result = settle_empty(end, *force);
+	if (result == -EDEADLK || result == -ESTALE)
+		return lock_failed(result);
+	if (result != WEIR_WAIT_ENDED)
+		return result;
+	if (!load32_relaxed(&end->slot->end[end->side].nonblock) && !(flags & MSG_DONTWAIT))
+		add64_relaxed(&pipe->blocked_reads, 1);
+	result = moved ? wait_input_polling(end, flags) : wait_input_receiving(end, flags, force);
+	/* What came before the end or the error is read first. */
+	if (result != WEIR_WAIT_AGAIN && result != -EINTR && result != -EAGAIN &&
+	    weir_pipe_used(&end->in) > 0)
+		return WEIR_WAIT_AGAIN;
+	return result;
+}
+
+/* Nobody waits here: tell the truth to who asks the kernel, and go. */
+static int no_room(const struct weir_end *end)
+{
+	const struct weir_pipe_ref *out = &end->out;
+	int error = (int)os_send_now(end->fd, NULL, 0, MSG_NOSIGNAL);
+
+	if (error == -EPIPE) { /* the next attempt finds out, and raises SIGPIPE */
+		store32_ordered(&out->pipe->suspect, 1);
+		return WEIR_WAIT_AGAIN;
+	}
+	if (load32_relaxed(&out->pipe->watch) & WEIR_WATCH_ROOM)
+		weir_bell_saturate(out, end->fd, WEIR_UNWRITABLE,
+		                   load64_relaxed(&out->pipe->writable_room));
+	return weir_pipe_room(out) > 0 ? WEIR_WAIT_AGAIN : -EAGAIN;
+}
+
+/* Wakes late: nothing a writer inside one call could do with less room than
+ * half the capacity shows, except when a signal ends the call. */
+static uint64_t kind_room(const struct weir_pipe *pipe, size_t left)
+{
+	uint64_t half = load64_relaxed(&pipe->limit) / 2;
+
+	if (half < 1)
+		half = 1;
+	return left < half ? left : half;
+}
+
+static int prepare_room(const struct weir_end *end, int flags, size_t left)
+{
+	const struct weir_pipe_ref *out = &end->out;
+	int result = WEIR_WAIT_ENDED;
+	int error = weir_pipe_lock_writer(out);
+
+	if (error)
+		return lock_failed(error);
+	if (load32_relaxed(&out->pipe->carrier) != WEIR_BY_RING) {
+		result = WEIR_TO_KERNEL;
+	} else if (weir_pipe_room(out) > 0) {
+		result = WEIR_WAIT_AGAIN;
+	} else if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd)) {
+		result = no_room(end);
+	} else {
+		weir_bell_saturate(out, end->fd, WEIR_SATURATED, kind_room(out->pipe, left));
+		if (weir_pipe_room(out) > 0)
+			result = WEIR_WAIT_AGAIN;
+		else
+			add64_relaxed(&out->pipe->blocked_writes, 1);
+	}
+	weir_pipe_unlock_writer(out);
+	return result;
+}
+
+static int wait_room_polling(const struct weir_end *end)
+{
+	int timeout = os_timeout_ms(end->fd, SO_SNDTIMEO);
+	int events = os_poll_wait(end->fd, POLLOUT, timeout);
+
+	return events > 0 ? WEIR_WAIT_AGAIN : WEIR_WAIT_ENDED;
+}
+
+/* A real send that waits as the program asked, and leaves nothing behind. */
+static int wait_room_sending(const struct weir_end *end, int flags)
+{
+	ssize_t n = os_send_wait(end->fd, weir_bell_unreadable(), 1,
+	                         flags & (MSG_DONTWAIT | MSG_NOSIGNAL));
+
+	return n == -EFAULT || n == 1 ? WEIR_WAIT_AGAIN : (int)n;
+}
+
+int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left)
+{
+	struct weir_pipe *pipe = end->out.pipe;
+
+	if (!(flags & MSG_DONTWAIT) && may_spin(end, &pipe->reader_cpu, &pipe->writer_spins) &&
+	    spin(&end->out, has_room, &pipe->writer_spins))
+		return WEIR_WAIT_AGAIN;
+	int result = prepare_room(end, flags, left);
+	if (result != WEIR_WAIT_ENDED)
+		return result;
+	return moved ? wait_room_polling(end) : wait_room_sending(end, flags);
+}

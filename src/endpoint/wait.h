@@ -1,0 +1,23 @@
+/* How one end waits: by looking for a while, then in the kernel. */
+#ifndef WEIR_ENDPOINT_WAIT_H
+#define WEIR_ENDPOINT_WAIT_H
+
+#include "endpoint/endpoint.h"
+
+/* What a wait ended with, beside -errno and WEIR_TO_KERNEL. */
+enum {
+	WEIR_WAIT_ENDED = 0,        /* end of file; or a wait in mid-transfer must stop */
+	WEIR_WAIT_AGAIN = 1,        /* look again */
+};
+
+/* Waits for input. `moved`: the call has moved bytes already, so that a signal
+ * ends it whatever SA_RESTART says. `*force`: a bell proved stale before. */
+int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *force);
+
+/* Waits for room, of at least min(left, half the capacity) where that is kind. */
+int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left);
+
+/* Notes where this thread runs, for the peer that may wait by looking. */
+void weir_note_cpu(weir_word32 *where);
+
+#endif

@@ -1,0 +1,249 @@
+/* Descriptors come to life: pairs are marked, and a fresh number is nothing else. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+
+#include "base/message.h"
+#include "base/os.h"
+#include "hooks/hooks.h"
+
+int weir_fresh(int fd)
+{
+	if (fd < 0 || weir_in_vfork_child())
+		return fd;
+	if (__builtin_expect(weir_marked(fd), 0)) {
+		weir_table_fresh(fd);
+		if (fd <= 2)
+			weir_stdio_refresh(fd);
+	}
+	return fd;
+}
+
+static void leave_to_kernel(enum weir_left_reason reason)
+{
+	struct weir_header *h = weir_session.header;
+
+	add64_relaxed(&h->left[reason], 1);
+	if (reason == WEIR_LEFT_SLOTS && swap32_if(&h->slots_full_said, 0, 1))
+		weir_say("all %u pairs of the session are in use (--max-pairs): further ones "
+		         "are the kernel's",
+		         weir_session.slot_count);
+}
+
+static void mark(const int sv[2], bool nonblock)
+{
+	char comm[WEIR_COMM_SIZE + 1] = "";
+	struct weir_end end;
+
+	if (sv[0] >= WEIR_TABLE_SIZE || sv[1] >= WEIR_TABLE_SIZE) {
+		leave_to_kernel(WEIR_LEFT_DESCRIPTOR);
+		return;
+	}
+	os_call(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
+	int64_t index = weir_pair_open(&weir_session, weir_own_pid(), comm);
+	if (index < 0) {
+		leave_to_kernel(WEIR_LEFT_SLOTS);
+		return;
+	}
+	uint32_t generation = load32_relaxed(&weir_session.slots[index].generation);
+	for (int side = 0; side < 2; side++) {
+		weir_table_enter(sv[side], (uint32_t)index, side, generation);
+		if (nonblock && weir_end_of(sv[side], &end))
+			store32_relaxed(&end.slot->end[side].nonblock, 1);
+		if (sv[side] <= 2)
+			weir_stdio_refresh(sv[side]);
+	}
+}
+
+WEIR_EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
+{
+	int result = weir_real()->socketpair(domain, type, protocol, sv);
+
+	if (result != 0)
+		return result;
+	weir_fresh(sv[0]);
+	weir_fresh(sv[1]);
+	if (weir_in_vfork_child() || !weir_start())
+		return result;
+	if (domain != AF_UNIX || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
+		leave_to_kernel(WEIR_LEFT_TYPE);
+	else
+		mark(sv, (type & SOCK_NONBLOCK) != 0);
+	return result;
+}
+
+static int fresh_pair(int result, const int fds[2])
+{
+	if (result == 0) {
+		weir_fresh(fds[0]);
+		weir_fresh(fds[1]);
+	}
+	return result;
+}
+
+WEIR_EXPORT int pipe(int fds[2])
+{
+	return fresh_pair(weir_real()->pipe(fds), fds);
+}
+
+WEIR_EXPORT int pipe2(int fds[2], int flags)
+{
+	return fresh_pair(weir_real()->pipe2(fds, flags), fds);
+}
+
+WEIR_EXPORT int socket(int domain, int type, int protocol)
+{
+	return weir_fresh(weir_real()->socket(domain, type, protocol));
+}
+
+WEIR_EXPORT int accept(int fd, __SOCKADDR_ARG address, socklen_t *len)
+{
+	return weir_fresh(weir_real()->accept(fd, address.__sockaddr__, len));
+}
+
+WEIR_EXPORT int accept4(int fd, __SOCKADDR_ARG address, socklen_t *len, int flags)
+{
+	return weir_fresh(weir_real()->accept4(fd, address.__sockaddr__, len, flags));
+}
+
+/* The mode is there only where the flags make a file. */
+#define MODE_OF(flags)                                                                             \
+	mode_t mode = 0;                                                                           \
+	if (((flags) & O_CREAT) || ((flags) & O_TMPFILE) == O_TMPFILE) {                           \
+		va_list list;                                                                      \
+		va_start(list, flags);                                                             \
+		mode = va_arg(list, mode_t);                                                       \
+		va_end(list);                                                                      \
+	}
+
+WEIR_EXPORT int open(const char *path, int flags, ...)
+{
+	MODE_OF(flags)
+	return weir_fresh(weir_real()->open(path, flags, mode));
+}
+
+WEIR_EXPORT int open64(const char *path, int flags, ...)
+{
+	MODE_OF(flags)
+	return weir_fresh(weir_real()->open64(path, flags, mode));
+}
+
+WEIR_EXPORT int openat(int dir, const char *path, int flags, ...)
+{
+	MODE_OF(flags)
+	return weir_fresh(weir_real()->openat(dir, path, flags, mode));
+}
+
+WEIR_EXPORT int openat64(int dir, const char *path, int flags, ...)
+{
+	MODE_OF(flags)
+	return weir_fresh(weir_real()->openat64(dir, path, flags, mode));
+}
+
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dir, const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
+
+WEIR_EXPORT int __open_2(const char *path, int flags)
+{
+	return weir_fresh(weir_real()->__open_2(path, flags));
+}
+
+WEIR_EXPORT int __open64_2(const char *path, int flags)
+{
+	return weir_fresh(weir_real()->__open64_2(path, flags));
+}
+
+WEIR_EXPORT int __openat_2(int dir, const char *path, int flags)
+{
+	return weir_fresh(weir_real()->__openat_2(dir, path, flags));
+}
+
+WEIR_EXPORT int __openat64_2(int dir, const char *path, int flags)
+{
+	return weir_fresh(weir_real()->__openat64_2(dir, path, flags));
+}
+
+WEIR_EXPORT int creat(const char *path, mode_t mode)
+{
+	return weir_fresh(weir_real()->creat(path, mode));
+}
+
+WEIR_EXPORT int creat64(const char *path, mode_t mode)
+{
+	return weir_fresh(weir_real()->creat64(path, mode));
+}
+
+WEIR_EXPORT int eventfd(unsigned int count, int flags)
+{
+	return weir_fresh(weir_real()->eventfd(count, flags));
+}
+
+WEIR_EXPORT int epoll_create(int size)
+{
+	return weir_fresh(weir_real()->epoll_create(size));
+}
+
+WEIR_EXPORT int epoll_create1(int flags)
+{
+	return weir_fresh(weir_real()->epoll_create1(flags));
+}
+
+WEIR_EXPORT int signalfd(int fd, const sigset_t *mask, int flags)
+{
+	int result = weir_real()->signalfd(fd, mask, flags);
+
+	return fd == -1 ? weir_fresh(result) : result;
+}
+
+WEIR_EXPORT int timerfd_create(int clock, int flags)
+{
+	return weir_fresh(weir_real()->timerfd_create(clock, flags));
+}
+
+WEIR_EXPORT int inotify_init(void)
+{
+	return weir_fresh(weir_real()->inotify_init());
+}
+
+WEIR_EXPORT int inotify_init1(int flags)
+{
+	return weir_fresh(weir_real()->inotify_init1(flags));
+}
+
+WEIR_EXPORT int memfd_create(const char *name, unsigned int flags)
+{
+	return weir_fresh(weir_real()->memfd_create(name, flags));
+}
+
+int pidfd_open(pid_t pid, unsigned int flags);
+int pidfd_getfd(int pidfd, int target, unsigned int flags);
+
+static int missing(void)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+WEIR_EXPORT int pidfd_open(pid_t pid, unsigned int flags)
+{
+	return weir_real()->pidfd_open ? weir_fresh(weir_real()->pidfd_open(pid, flags)) : missing();
+}
+
+/* A descriptor of another process: its end is one that had left its process. */
+WEIR_EXPORT int pidfd_getfd(int pidfd, int target, unsigned int flags)
+{
+	if (!weir_real()->pidfd_getfd)
+		return missing();
+	int fd = weir_fresh(weir_real()->pidfd_getfd(pidfd, target, flags));
+	if (fd >= 0)
+		weir_recognise(fd);
+	return fd;
+}

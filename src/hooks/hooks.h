@@ -1,0 +1,52 @@
+/* What one family of hooks uses of another, under our own names. */
+#ifndef WEIR_HOOKS_HOOKS_H
+#define WEIR_HOOKS_HOOKS_H
+
+#include "endpoint/endpoint.h"
+#include "hooks/real.h"
+
+/* start.c: the session of this process; started on first need. False where
+ * there is none (it is said once, under --verbose). */
+bool weir_start(void);
+
+/* Finds marked descriptors again that came through exec or SCM_RIGHTS. */
+void weir_recognise(int fd);
+
+/* What a program that cleans its environment must still pass on, or NULL. */
+const char *weir_env_session(void);
+const char *weir_env_preload(void);
+bool weir_follows(void);
+
+/* vector.c: the caller's buffers, checked as the kernel does. The total length
+ * or -errno; what is wrong on the first page gives -EFAULT. */
+ssize_t weir_check_buffer(const void *buf, size_t len);
+ssize_t weir_check_vector(const struct iovec *iov, size_t count);
+
+/* Transfers of a marked descriptor. WEIR_TO_KERNEL: make the real call. */
+ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
+ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
+
+/* Marked or not: as the libc call of that name, errno set. */
+ssize_t weir_read(int fd, void *buf, size_t count);
+ssize_t weir_write(int fd, const void *buf, size_t count);
+int weir_close(int fd);
+void weir_close_range(unsigned int first, unsigned int last);
+
+/* A descriptor number that the kernel has just given out. Gives it back. */
+int weir_fresh(int fd);
+
+/* This process's pid, also in the child of a fork. */
+uint32_t weir_own_pid(void);
+
+/* True in a child that shares this process's memory (vfork): what it does to its
+ * descriptors is none of the table's business. */
+bool weir_in_vfork_child(void);
+
+/* stdio.c: descriptor 0, 1 or 2 has become marked or unmarked. */
+void weir_stdio_refresh(int fd);
+
+/* message.c: descriptors that go out and come in with a message. */
+void weir_rights_out(const struct msghdr *msg);
+void weir_rights_in(const struct msghdr *msg);
+
+#endif

@@ -1,0 +1,150 @@
+/* Processes are made and go: fork, vfork, wait, exit. */
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "hooks/hooks.h"
+
+static weir_word32 own_pid;
+static weir_word32 vfork_pending;
+
+static uint32_t kernel_pid(void)
+{
+	return (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+uint32_t weir_own_pid(void)
+{
+	uint32_t pid = load32_relaxed(&own_pid);
+
+	if (pid == 0) {
+		pid = kernel_pid();
+		store32_relaxed(&own_pid, pid);
+	}
+	return pid;
+}
+
+static pid_t forked(pid_t pid)
+{
+	if (pid == 0)
+		store32_relaxed(&own_pid, kernel_pid());
+	else if (pid < 0)
+		weir_endpoints_fork_failed();
+	return pid;
+}
+
+WEIR_EXPORT pid_t fork(void)
+{
+	weir_own_pid();
+	weir_endpoints_before_fork();
+	return forked(weir_real()->fork());
+}
+
+WEIR_EXPORT pid_t _Fork(void)
+{
+	weir_own_pid();
+	weir_endpoints_before_fork();
+	return forked(weir_real()->_Fork ? weir_real()->_Fork() : weir_real()->fork());
+}
+
+/* After a vfork both processes run here in turn, on the same memory. The child
+ * is told from the parent by its pid, for as long as that may matter. */
+bool weir_in_vfork_child(void)
+{
+	if (__builtin_expect(load32_relaxed(&vfork_pending) == 0, 1))
+		return false;
+	if (kernel_pid() != weir_own_pid())
+		return true;
+	store32_relaxed(&vfork_pending, 0);
+	return false;
+}
+
+/* The child may exec: who comes then finds its ends by their identities. */
+void *weir_before_vfork(void);
+
+__attribute__((used)) void *weir_before_vfork(void)
+{
+	union {
+		pid_t (*function)(void);
+		void *address;
+	} real = {.function = weir_real()->vfork};
+
+	weir_own_pid();
+	weir_endpoints_before_fork();
+	store32_relaxed(&vfork_pending, 1);
+	return real.address;
+}
+
+#if defined(__x86_64__)
+
+/* vfork returns twice on one stack frame, so no C function may wrap it: prepare,
+ * then jump to libc's, which returns to the program. */
+__asm__(".text\n"
+        ".globl vfork\n"
+        ".type vfork, @function\n"
+        "vfork:\n"
+        "	endbr64\n"
+        "	subq $8, %rsp\n"
+        "	call weir_before_vfork\n"
+        "	addq $8, %rsp\n"
+        "	jmp *%rax\n"
+        ".size vfork, . - vfork\n");
+
+#else
+
+WEIR_EXPORT pid_t vfork(void)
+{
+	return fork();
+}
+
+#endif
+
+/* A child that has gone may have been the peer: writers ask. */
+static pid_t waited(pid_t pid)
+{
+	if (pid > 0 && weir_table_bound() > 0)
+		weir_endpoints_suspect();
+	return pid;
+}
+
+WEIR_EXPORT pid_t wait(int *status)
+{
+	return waited(weir_real()->wait(status));
+}
+
+WEIR_EXPORT pid_t waitpid(pid_t pid, int *status, int options)
+{
+	return waited(weir_real()->waitpid(pid, status, options));
+}
+
+WEIR_EXPORT pid_t wait3(int *status, int options, struct rusage *usage)
+{
+	return waited(weir_real()->wait3(status, options, usage));
+}
+
+WEIR_EXPORT pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
+{
+	return waited(weir_real()->wait4(pid, status, options, usage));
+}
+
+WEIR_EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	int result = weir_real()->waitid(type, id, info, options);
+
+	waited(result == 0);
+	return result;
+}
+
+WEIR_EXPORT _Noreturn void _exit(int status)
+{
+	if (!weir_in_vfork_child())
+		weir_endpoints_before_exit();
+	weir_real()->_exit(status);
+	__builtin_unreachable();
+}
+
+WEIR_EXPORT _Noreturn void _Exit(int status)
+{
+	_exit(status);
+}

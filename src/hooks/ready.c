@@ -1,0 +1,270 @@
+/* poll, select and epoll_ctl: the kernel answers, weir makes the answer true. */
+#include <string.h>
+
+#include "base/os.h"
+#include "hooks/hooks.h"
+
+static struct timespec from_ns(uint64_t ns)
+{
+	return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+}
+
+/* Time left until `end`; a wait that must be repeated is not made longer. */
+static uint64_t until(uint64_t end)
+{
+	uint64_t now = os_now_ns();
+
+	return end > now ? end - now : 0;
+}
+
+static bool valid(const struct timespec *t)
+{
+	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
+}
+
+static uint64_t deadline(const struct timespec *timeout)
+{
+	uint64_t seconds = (uint64_t)timeout->tv_sec < 4000000000U ? (uint64_t)timeout->tv_sec
+	                                                           : 4000000000U;
+
+	return os_now_ns() + seconds * 1000000000U + (uint64_t)timeout->tv_nsec;
+}
+
+static bool any_marked(const struct pollfd *fds, nfds_t count)
+{
+	for (nfds_t i = 0; i < count; i++)
+		if (weir_marked(fds[i].fd))
+			return true;
+	return false;
+}
+
+static void make_exact(const struct pollfd *fds, nfds_t count)
+{
+	struct weir_end end;
+
+	for (nfds_t i = 0; i < count; i++)
+		if (weir_end_of(fds[i].fd, &end))
+			weir_end_make_exact(&end, fds[i].events);
+}
+
+/* Takes away what is not so. Gives how many descriptors are ready in truth. */
+static int make_true(struct pollfd *fds, nfds_t count)
+{
+	struct weir_end end;
+	int ready = 0;
+
+	for (nfds_t i = 0; i < count; i++) {
+		if (fds[i].revents && weir_end_of(fds[i].fd, &end))
+			fds[i].revents = weir_end_true_events(&end, fds[i].revents);
+		ready += fds[i].revents != 0;
+	}
+	return ready;
+}
+
+static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                       const sigset_t *mask)
+{
+	uint64_t end = timeout ? deadline(timeout) : 0;
+	struct timespec left;
+
+	if (timeout)
+		left = *timeout;
+	for (;;) {
+		make_exact(fds, count);
+		int ready = weir_real()->ppoll(fds, count, timeout ? &left : NULL, mask);
+		if (ready <= 0)
+			return ready;
+		ready = make_true(fds, count);
+		if (ready > 0)
+			return ready;
+		if (timeout)
+			left = from_ns(until(end));
+	}
+}
+
+static bool ours(const struct pollfd *fds, nfds_t count)
+{
+	return (uintptr_t)fds >= 4096 && count <= WEIR_TABLE_SIZE && any_marked(fds, count);
+}
+
+WEIR_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	if (!ours(fds, count))
+		return weir_real()->poll(fds, count, timeout_ms);
+	struct timespec timeout = {timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000};
+	return poll_marked(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
+}
+
+int __poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t size);
+
+WEIR_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t size)
+{
+	if (size / sizeof(*fds) < count)
+		return weir_real()->__poll_chk(fds, count, timeout_ms, size);
+	return poll(fds, count, timeout_ms);
+}
+
+WEIR_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                      const sigset_t *mask)
+{
+	if (!ours(fds, count) || (timeout && !valid(timeout)))
+		return weir_real()->ppoll(fds, count, timeout, mask);
+	return poll_marked(fds, count, timeout, mask);
+}
+
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                const sigset_t *mask, size_t size);
+
+WEIR_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                            const sigset_t *mask, size_t size)
+{
+	if (size / sizeof(*fds) < count)
+		return weir_real()->__ppoll_chk(fds, count, timeout, mask, size);
+	return ppoll(fds, count, timeout, mask);
+}
+
+/* The three sets of a select, kept because a repeated one needs them again. */
+struct sets {
+	fd_set *set[3];             /* read, write, except: the caller's */
+	fd_set kept[3];
+	int bound;                  /* descriptors at and above it are not marked */
+	size_t size;                /* bytes of a set that the call uses */
+};
+
+static const short set_events[3] = {POLLIN, POLLOUT, POLLPRI};
+
+static short wanted(const struct sets *s, fd_set *const set[3], int fd)
+{
+	short events = 0;
+
+	for (int i = 0; i < 3; i++)
+		if (s->set[i] && FD_ISSET(fd, set[i]))
+			events |= set_events[i];
+	return events;
+}
+
+static bool select_concerns(const struct sets *s)
+{
+	for (int fd = 0; fd < s->bound; fd++)
+		if (weir_marked(fd) && wanted(s, s->set, fd))
+			return true;
+	return false;
+}
+
+static void select_make_exact(const struct sets *s)
+{
+	struct weir_end end;
+
+	for (int fd = 0; fd < s->bound; fd++) {
+		short events = weir_marked(fd) ? wanted(s, s->set, fd) : 0;
+		if (events && weir_end_of(fd, &end))
+			weir_end_make_exact(&end, events);
+	}
+}
+
+/* Gives how many bits were taken away. */
+static int select_make_true(struct sets *s)
+{
+	struct weir_end end;
+	int removed = 0;
+
+	for (int fd = 0; fd < s->bound; fd++) {
+		short events = weir_marked(fd) ? wanted(s, s->set, fd) : 0;
+		if (!events || !weir_end_of(fd, &end))
+			continue;
+		short now = (short)os_poll_now(fd, events | POLLRDHUP);
+		bool over = now & (POLLERR | POLLHUP | POLLRDHUP);
+		short still = over ? events : weir_end_true_events(&end, events);
+		for (int i = 0; i < 3; i++) {
+			if (!(events & set_events[i]) || (still & set_events[i]))
+				continue;
+			FD_CLR(fd, s->set[i]);
+			removed++;
+		}
+	}
+	return removed;
+}
+
+static void keep(struct sets *s, bool restore)
+{
+	for (int i = 0; i < 3; i++) {
+		if (!s->set[i])
+			continue;
+		if (restore)
+			memcpy(s->set[i], &s->kept[i], s->size);
+		else
+			memcpy(&s->kept[i], s->set[i], s->size);
+	}
+}
+
+static int select_marked(struct sets *s, int count, struct timespec *left, const sigset_t *mask)
+{
+	uint64_t end = left ? deadline(left) : 0;
+
+	for (;;) {
+		keep(s, false);
+		select_make_exact(s);
+		int ready = weir_real()->pselect(count, s->set[0], s->set[1], s->set[2], left, mask);
+		if (left)
+			*left = from_ns(until(end));
+		if (ready <= 0)
+			return ready;
+		ready -= select_make_true(s);
+		if (ready > 0)
+			return ready;
+		keep(s, true);
+	}
+}
+
+static bool select_is_ours(struct sets *s, int count)
+{
+	for (int i = 0; i < 3; i++)
+		if (s->set[i] && (uintptr_t)s->set[i] < 4096)
+			return false;
+	s->bound = count < weir_table_bound() ? count : weir_table_bound();
+	s->size = ((size_t)(count < 0 ? 0 : count) + 63) / 64 * 8; /* whole words, as the kernel */
+	return count >= 0 && count <= FD_SETSIZE && select_concerns(s);
+}
+
+/* Linux's select writes back the time that is left; pselect does not. */
+WEIR_EXPORT int select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
+{
+	struct sets s = {.set = {in, out, except}};
+
+	if (!select_is_ours(&s, count) ||
+	    (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
+		return weir_real()->select(count, in, out, except, timeout);
+	struct timespec left = {0, 0};
+	if (timeout) {
+		left.tv_sec = timeout->tv_sec + timeout->tv_usec / 1000000;
+		left.tv_nsec = timeout->tv_usec % 1000000 * 1000;
+	}
+	int ready = select_marked(&s, count, timeout ? &left : NULL, NULL);
+	if (timeout)
+		*timeout = (struct timeval){left.tv_sec, left.tv_nsec / 1000};
+	return ready;
+}
+
+WEIR_EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
+                        const struct timespec *timeout, const sigset_t *mask)
+{
+	struct sets s = {.set = {in, out, except}};
+
+	if (!select_is_ours(&s, count) || (timeout && !valid(timeout)))
+		return weir_real()->pselect(count, in, out, except, timeout, mask);
+	struct timespec left = {0, 0};
+	if (timeout)
+		left = *timeout;
+	return select_marked(&s, count, timeout ? &left : NULL, mask);
+}
+
+WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	struct weir_end end;
+	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
+
+	if (result == 0 && op != EPOLL_CTL_DEL && weir_end_of(fd, &end))
+		weir_end_watch(&end, (short)(event->events & (EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM)),
+		               (event->events & EPOLLET) != 0);
+	return result;
+}

@@ -1,0 +1,188 @@
+/* read and its relatives: one path, many names. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hooks/hooks.h"
+
+enum { POSITION_NONE = -1 };
+
+/* Flags that only the kernel's queue can answer: urgent data. */
+static bool kernel_only(int flags)
+{
+	return (flags & (MSG_OOB | MSG_ERRQUEUE)) != 0;
+}
+
+/* A zero-length read gives 0 whatever the state, in libc's and the kernel's
+ * words as in ours; the kernel says it. */
+static ssize_t receive_into(int fd, void *buf, size_t len, int flags)
+{
+	struct weir_end end;
+	struct iovec iov = {buf, len};
+
+	if (!weir_end_of(fd, &end) || kernel_only(flags))
+		return WEIR_TO_KERNEL;
+	return weir_receive(&end, &iov, 1, flags);
+}
+
+ssize_t weir_read(int fd, void *buf, size_t count)
+{
+	ssize_t n = count ? receive_into(fd, buf, count, 0) : WEIR_TO_KERNEL;
+
+	return n == WEIR_TO_KERNEL ? weir_real()->read(fd, buf, count) : weir_result(n);
+}
+
+WEIR_EXPORT ssize_t read(int fd, void *buf, size_t count)
+{
+	return weir_read(fd, buf, count);
+}
+
+ssize_t __read_chk(int fd, void *buf, size_t count, size_t size);
+
+WEIR_EXPORT ssize_t __read_chk(int fd, void *buf, size_t count, size_t size)
+{
+	if (count > size || !weir_marked(fd))
+		return weir_real()->__read_chk(fd, buf, count, size);
+	return weir_read(fd, buf, count);
+}
+
+static ssize_t read_vector(int fd, const struct iovec *iov, int count)
+{
+	struct weir_end end;
+
+	if (!weir_end_of(fd, &end))
+		return WEIR_TO_KERNEL;
+	if (count < 0)
+		return -EINVAL;
+	ssize_t len = weir_check_vector(iov, (size_t)count);
+	return len == 0 ? WEIR_TO_KERNEL : weir_receive(&end, iov, (size_t)count, 0);
+}
+
+WEIR_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
+{
+	ssize_t n = read_vector(fd, iov, count);
+
+	return n == WEIR_TO_KERNEL ? weir_real()->readv(fd, iov, count) : weir_result(n);
+}
+
+/* With the position -1 these are readv; any other is ESPIPE, as on any socket. */
+WEIR_EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+	ssize_t n = at == POSITION_NONE && flags == 0 ? read_vector(fd, iov, count)
+	                                              : WEIR_TO_KERNEL;
+
+	return n == WEIR_TO_KERNEL ? weir_real()->preadv2(fd, iov, count, at, flags)
+	                           : weir_result(n);
+}
+
+WEIR_EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at, int flags)
+{
+	return preadv2(fd, iov, count, at, flags);
+}
+
+WEIR_EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	ssize_t n = receive_into(fd, buf, len, flags);
+
+	return n == WEIR_TO_KERNEL ? weir_real()->recv(fd, buf, len, flags) : weir_result(n);
+}
+
+ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size, int flags);
+
+WEIR_EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size, int flags)
+{
+	if (len > size || !weir_marked(fd))
+		return weir_real()->__recv_chk(fd, buf, len, size, flags);
+	return recv(fd, buf, len, flags);
+}
+
+WEIR_EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, __SOCKADDR_ARG from,
+                             socklen_t *from_len)
+{
+	ssize_t n = receive_into(fd, buf, len, flags);
+
+	if (n == WEIR_TO_KERNEL)
+		return weir_real()->recvfrom(fd, buf, len, flags, from.__sockaddr__, from_len);
+	if (n >= 0 && from.__sockaddr__ && from_len)
+		*from_len = 0; /* the peer has no name */
+	return weir_result(n);
+}
+
+ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags, __SOCKADDR_ARG from,
+                       socklen_t *from_len);
+
+WEIR_EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags,
+                                   __SOCKADDR_ARG from, socklen_t *from_len)
+{
+	if (len > size || !weir_marked(fd))
+		return weir_real()->__recvfrom_chk(fd, buf, len, size, flags, from.__sockaddr__,
+		                                   from_len);
+	return recvfrom(fd, buf, len, flags, from, from_len);
+}
+
+static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
+{
+	struct weir_end end;
+
+	if (!weir_end_of(fd, &end) || kernel_only(flags))
+		return WEIR_TO_KERNEL;
+	if ((uintptr_t)msg < 4096)
+		return -EFAULT;
+	if (msg->msg_iovlen > 1024)
+		return -EMSGSIZE;
+	ssize_t n = weir_receive(&end, msg->msg_iov, msg->msg_iovlen, flags);
+	if (n < 0)
+		return n;
+	if (msg->msg_name)
+		msg->msg_namelen = 0;
+	msg->msg_controllen = 0;
+	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
+	return n;
+}
+
+WEIR_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t n = receive_message(fd, msg, flags);
+
+	if (n != WEIR_TO_KERNEL)
+		return weir_result(n);
+	n = weir_real()->recvmsg(fd, msg, flags);
+	if (n >= 0 && msg->msg_controllen > 0)
+		weir_rights_in(msg);
+	return n;
+}
+
+static bool past(const struct timespec *end)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > end->tv_sec ||
+	       (now.tv_sec == end->tv_sec && now.tv_nsec >= end->tv_nsec);
+}
+
+/* Looks at the clock after each message, as recvmmsg(2) says the kernel does. */
+WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags,
+                         struct timespec *timeout)
+{
+	struct timespec end = {0, 0};
+	unsigned int done = 0;
+
+	if (!weir_marked(fd))
+		return weir_real()->recvmmsg(fd, messages, count, flags, timeout);
+	if (timeout) {
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		end.tv_sec += timeout->tv_sec + (end.tv_nsec + timeout->tv_nsec) / 1000000000;
+		end.tv_nsec = (end.tv_nsec + timeout->tv_nsec) % 1000000000;
+	}
+	while (done < count) {
+		ssize_t n = recvmsg(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
+		if (n < 0)
+			return done ? (int)done : -1;
+		messages[done++].msg_len = (unsigned int)n;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		if (n == 0 || (timeout && past(&end)))
+			break;
+	}
+	return (int)done;
+}

@@ -1,0 +1,129 @@
+/* write and its relatives: one path, many names. */
+#include <stdlib.h>
+
+#include "hooks/hooks.h"
+
+enum { POSITION_NONE = -1 };
+
+static ssize_t send_from(int fd, const void *buf, size_t len, int flags)
+{
+	struct weir_end end;
+	struct iovec iov = {(void *)(uintptr_t)buf, len};
+
+	if (!weir_end_of(fd, &end))
+		return WEIR_TO_KERNEL;
+	if (flags & MSG_OOB) {
+		weir_end_hand_over(&end);
+		return WEIR_TO_KERNEL;
+	}
+	return weir_send(&end, &iov, 1, flags);
+}
+
+ssize_t weir_write(int fd, const void *buf, size_t count)
+{
+	ssize_t n = send_from(fd, buf, count, 0);
+
+	return n == WEIR_TO_KERNEL ? weir_real()->write(fd, buf, count) : weir_result(n);
+}
+
+WEIR_EXPORT ssize_t write(int fd, const void *buf, size_t count)
+{
+	return weir_write(fd, buf, count);
+}
+
+static ssize_t write_vector(int fd, const struct iovec *iov, int count)
+{
+	struct weir_end end;
+
+	if (!weir_end_of(fd, &end))
+		return WEIR_TO_KERNEL;
+	return count < 0 ? -EINVAL : weir_send(&end, iov, (size_t)count, 0);
+}
+
+WEIR_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+	ssize_t n = write_vector(fd, iov, count);
+
+	return n == WEIR_TO_KERNEL ? weir_real()->writev(fd, iov, count) : weir_result(n);
+}
+
+/* With the position -1 these are writev; any other is ESPIPE, as on any socket. */
+WEIR_EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+	ssize_t n = at == POSITION_NONE && flags == 0 ? write_vector(fd, iov, count)
+	                                              : WEIR_TO_KERNEL;
+
+	return n == WEIR_TO_KERNEL ? weir_real()->pwritev2(fd, iov, count, at, flags)
+	                           : weir_result(n);
+}
+
+WEIR_EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t at, int flags)
+{
+	return pwritev2(fd, iov, count, at, flags);
+}
+
+WEIR_EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	ssize_t n = send_from(fd, buf, len, flags);
+
+	return n == WEIR_TO_KERNEL ? weir_real()->send(fd, buf, len, flags) : weir_result(n);
+}
+
+/* A connected socket takes no address (EISCONN); the kernel judges a bad one. */
+WEIR_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG to,
+                           socklen_t to_len)
+{
+	ssize_t n = to_len == 0 ? send_from(fd, buf, len, flags) : WEIR_TO_KERNEL;
+
+	return n == WEIR_TO_KERNEL
+	               ? weir_real()->sendto(fd, buf, len, flags, to.__sockaddr__, to_len)
+	               : weir_result(n);
+}
+
+/* Descriptors and credentials travel with the kernel's messages, so the kernel
+ * carries this direction from here on. */
+static ssize_t send_message(int fd, const struct msghdr *msg, int flags)
+{
+	struct weir_end end;
+
+	if (!weir_end_of(fd, &end))
+		return WEIR_TO_KERNEL;
+	if ((uintptr_t)msg < 4096)
+		return -EFAULT;
+	if (msg->msg_name && msg->msg_namelen > 0)
+		return WEIR_TO_KERNEL;
+	if (msg->msg_controllen > 0 || (flags & MSG_OOB)) {
+		weir_end_hand_over(&end);
+		weir_rights_out(msg);
+		return WEIR_TO_KERNEL;
+	}
+	if (msg->msg_iovlen > 1024)
+		return -EMSGSIZE;
+	return weir_send(&end, msg->msg_iov, msg->msg_iovlen, flags);
+}
+
+WEIR_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	ssize_t n = send_message(fd, msg, flags);
+
+	if (n != WEIR_TO_KERNEL)
+		return weir_result(n);
+	if (!weir_marked(fd) && (uintptr_t)msg >= 4096 && msg->msg_controllen > 0)
+		weir_rights_out(msg);
+	return weir_real()->sendmsg(fd, msg, flags);
+}
+
+WEIR_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+{
+	unsigned int done = 0;
+
+	if (!weir_marked(fd))
+		return weir_real()->sendmmsg(fd, messages, count, flags);
+	while (done < count) {
+		ssize_t n = sendmsg(fd, &messages[done].msg_hdr, flags);
+		if (n < 0)
+			return done ? (int)done : -1;
+		messages[done++].msg_len = (unsigned int)n;
+	}
+	return (int)done;
+}

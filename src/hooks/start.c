@@ -1,0 +1,240 @@
+/* The start: which session this process belongs to, and what it inherited. */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/message.h"
+#include "base/options.h"
+#include "base/os.h"
+#include "hooks/hooks.h"
+
+enum { VARIABLE_SIZE = 4096 };
+
+static const char session_name[] = "WEIR_SESSION";
+
+static char env_session[128];
+static char env_preload[VARIABLE_SIZE];
+static char stats_file[VARIABLE_SIZE];
+static bool follows = true;
+static bool verbose;
+static bool owns_session;
+static weir_word32 state;       /* 0: not tried, 1: being tried, 2: there, 3: none */
+
+const char *weir_env_session(void)
+{
+	return env_session[0] ? env_session : NULL;
+}
+
+const char *weir_env_preload(void)
+{
+	return env_preload[0] ? env_preload : NULL;
+}
+
+bool weir_follows(void)
+{
+	return follows;
+}
+
+/* The configuration of a program that was preloaded without the command. */
+static struct weir_config config_from_environment(void)
+{
+	struct weir_config config = weir_config_default();
+
+	for (size_t i = 0; i < weir_options_count; i++) {
+		const struct weir_option *option = &weir_options[i];
+		const char *text = option->variable ? getenv(option->variable) : NULL;
+		const char *wrong = text ? option->set(&config, text) : NULL;
+		if (wrong)
+			weir_die("%s: '%s' is not %s", option->variable, text, wrong);
+	}
+	return config;
+}
+
+/* Without the command the first process keeps the session's file open itself,
+ * out of the way of the program's own numbers. */
+static int move_up(int fd)
+{
+	struct rlimit limit;
+	int lowest = 1000;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 2000)
+		lowest = (int)limit.rlim_cur - 8;
+	long high = os_call(SYS_fcntl, fd, F_DUPFD, lowest, 0, 0, 0);
+	if (high < 0)
+		return fd;
+	os_close(fd);
+	return (int)high;
+}
+
+static int create_own(void)
+{
+	struct weir_config config = config_from_environment();
+	int fd;
+	int error = weir_session_create(&weir_session, &config, &fd);
+
+	if (error)
+		return error;
+	fd = move_up(fd);
+	owns_session = true;
+	snprintf(env_session, sizeof(env_session), "%s=/proc/%u/fd/%d", session_name,
+	         weir_own_pid(), fd);
+	if (config.stats)
+		snprintf(stats_file, sizeof(stats_file), "%s", config.stats);
+	return 0;
+}
+
+static int attach_to(const char *path)
+{
+	snprintf(env_session, sizeof(env_session), "%s=%s", session_name, path);
+	return weir_session_attach(&weir_session, path);
+}
+
+static void keep_preload(void)
+{
+	const char *value = getenv("LD_PRELOAD");
+	Dl_info info;
+
+	if (value && strlen(value) < sizeof(env_preload) - 16)
+		snprintf(env_preload, sizeof(env_preload), "LD_PRELOAD=%s", value);
+	else if (dladdr(env_session, &info) && info.dli_fname)
+		snprintf(env_preload, sizeof(env_preload), "LD_PRELOAD=%s", info.dli_fname);
+}
+
+/* Which slot has the socket of that identity, if any. */
+static bool find_identity(uint64_t cookie, uint32_t *index, int *side)
+{
+	uint32_t touched = load32_acquire(&weir_session.header->slots_touched);
+
+	if (touched > weir_session.slot_count)
+		touched = weir_session.slot_count;
+	for (uint32_t i = 0; i < touched; i++) {
+		const struct weir_slot *slot = &weir_session.slots[i];
+		for (int k = 0; k < 2; k++) {
+			if (load64_acquire(&slot->end[k].cookie) != cookie ||
+			    load32_acquire(&slot->state) != WEIR_SLOT_USED)
+				continue;
+			*index = i;
+			*side = k;
+			return true;
+		}
+	}
+	return false;
+}
+
+void weir_recognise(int fd)
+{
+	uint32_t index;
+	int side;
+
+	if (fd < 0 || fd >= WEIR_TABLE_SIZE || weir_marked(fd) || load32_relaxed(&state) != 2 ||
+	    load32_relaxed(&weir_session.header->shared_ends) == 0)
+		return;
+	uint64_t cookie = os_socket_cookie(fd);
+	if (cookie == 0 || !find_identity(cookie, &index, &side))
+		return;
+	weir_table_enter(fd, index, side, load32_relaxed(&weir_session.slots[index].generation));
+	if (fd <= 2)
+		weir_stdio_refresh(fd);
+}
+
+/* The descriptors that came through exec: those that /proc lists, else all low
+ * numbers. */
+static void recognise_all(void)
+{
+	char piece[2048];
+	long n;
+	long dir = os_call(SYS_openat, AT_FDCWD, (long)"/proc/self/fd",
+	                   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+
+	if (dir < 0) {
+		for (int fd = 0; fd < 1024; fd++)
+			weir_recognise(fd);
+		return;
+	}
+	while ((n = os_call(SYS_getdents64, dir, (long)piece, sizeof(piece), 0, 0, 0)) > 0) {
+		for (long at = 0; at < n;) {
+			struct dirent64 *entry = (void *)(piece + at);
+			at += entry->d_reclen;
+			if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
+				weir_recognise(atoi(entry->d_name));
+		}
+	}
+	os_close((int)dir);
+}
+
+static void started(bool inherited)
+{
+	follows = !weir_session.header->no_follow;
+	verbose = weir_session.header->verbose;
+	store32_release(&state, 2);
+	if (inherited && load32_relaxed(&weir_session.header->shared_ends) > 0)
+		recognise_all();
+}
+
+/* The first process of a run without the command makes its session only when
+ * it makes a pair. */
+static bool start_now(const char *path)
+{
+	int error = path ? attach_to(path) : create_own();
+
+	if (error) {
+		store32_release(&state, 3);
+		if (!path || verbose)
+			weir_say("no session (%s): socketpairs are the kernel's",
+			         strerrordesc_np(-error));
+		return false;
+	}
+	started(path != NULL);
+	return true;
+}
+
+bool weir_start(void)
+{
+	if (load32_acquire(&state) == 0 && swap32_if(&state, 0, 1))
+		return start_now(getenv(session_name));
+	while (load32_acquire(&state) == 1)
+		sched_yield();
+	return load32_acquire(&state) == 2;
+}
+
+/* Before any other library's constructor that may use a socket. */
+__attribute__((constructor(101))) static void construct(void)
+{
+	const char *path = getenv(session_name);
+
+	weir_real();
+	keep_preload();
+	weir_own_pid();
+	if (path)
+		weir_start();
+}
+
+static void write_own_stats(void)
+{
+	bool standard = strcmp(stats_file, "-") == 0;
+	long fd = 1;
+
+	if (!standard)
+		fd = os_call(SYS_openat, AT_FDCWD, (long)stats_file,
+		             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666, 0, 0);
+	int error = fd < 0 ? (int)fd : weir_session_write_stats(&weir_session, (int)fd);
+	if (error)
+		weir_say("%s: %s", stats_file, strerrordesc_np(-error));
+	if (!standard && fd >= 0)
+		os_close((int)fd);
+}
+
+__attribute__((destructor(101))) static void destruct(void)
+{
+	weir_endpoints_before_exit();
+	if (owns_session && stats_file[0] && weir_env_session() &&
+	    weir_session.header->holder_pid == weir_own_pid())
+		write_own_stats();
+}

@@ -1,0 +1,219 @@
+/* stdio on marked descriptors. libc's streams read and write where no hook sees
+ * them, so a stream on a marked descriptor is one of ours (fopencookie(3)). */
+#include <fcntl.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hooks/hooks.h"
+
+enum { STREAMS_MAX = 1024 };
+
+/* Our streams and their descriptors, for fileno. */
+static struct {
+	_Atomic(FILE *) stream;
+	int fd;
+} streams[STREAMS_MAX];
+static weir_word32 streams_bound;
+
+static int fd_of(void *cookie)
+{
+	return (int)(intptr_t)cookie;
+}
+
+static ssize_t stream_read(void *cookie, char *buf, size_t size)
+{
+	return weir_read(fd_of(cookie), buf, size);
+}
+
+/* Whole or failed, as libc's own streams write: less counts as an error. */
+static ssize_t stream_write(void *cookie, const char *buf, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = weir_write(fd_of(cookie), buf + done, size - done);
+		if (n < 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+static int stream_seek(void *cookie, off64_t *at, int whence)
+{
+	(void)cookie;
+	(void)at;
+	(void)whence;
+	errno = ESPIPE;
+	return -1;
+}
+
+static void forget(int fd)
+{
+	uint32_t bound = load32_relaxed(&streams_bound);
+
+	for (uint32_t i = 0; i < bound; i++)
+		if (streams[i].fd == fd)
+			atomic_store(&streams[i].stream, NULL);
+}
+
+static int stream_close(void *cookie)
+{
+	forget(fd_of(cookie));
+	return weir_close(fd_of(cookie));
+}
+
+static bool remember(FILE *stream, int fd)
+{
+	for (uint32_t i = 0; i < STREAMS_MAX; i++) {
+		FILE *none = NULL;
+		if (!atomic_compare_exchange_strong(&streams[i].stream, &none, stream))
+			continue;
+		streams[i].fd = fd;
+		while (load32_relaxed(&streams_bound) <= i)
+			store32_release(&streams_bound, i + 1);
+		return true;
+	}
+	return false;
+}
+
+static FILE *open_stream(int fd, const char *mode)
+{
+	static const cookie_io_functions_t functions = {
+	        .read = stream_read,
+	        .write = stream_write,
+	        .seek = stream_seek,
+	        .close = stream_close,
+	};
+	FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
+
+	if (stream && !remember(stream, fd)) {
+		errno = ENOMEM; /* the stream itself is lost: closing it would close fd */
+		return NULL;
+	}
+	return stream;
+}
+
+static int our_fileno(FILE *stream)
+{
+	uint32_t bound = load32_acquire(&streams_bound);
+
+	for (uint32_t i = 0; i < bound; i++)
+		if (atomic_load(&streams[i].stream) == stream)
+			return streams[i].fd;
+	return -1;
+}
+
+WEIR_EXPORT FILE *fdopen(int fd, const char *mode)
+{
+	return weir_marked(fd) ? open_stream(fd, mode) : weir_real()->fdopen(fd, mode);
+}
+
+WEIR_EXPORT int fileno(FILE *stream)
+{
+	int fd = our_fileno(stream);
+
+	return fd >= 0 ? fd : weir_real()->fileno(stream);
+}
+
+WEIR_EXPORT int fileno_unlocked(FILE *stream)
+{
+	int fd = our_fileno(stream);
+
+	return fd >= 0 ? fd : weir_real()->fileno_unlocked(stream);
+}
+
+/* What the old stream had not written yet goes out through the new one, as it
+ * would have gone to whatever stands at its descriptor by then. */
+static void move_output(FILE *from, FILE *to)
+{
+	size_t pending = __fpending(from);
+
+	if (pending > 0)
+		fwrite(from->_IO_write_base, 1, pending, to);
+	if (pending > 0)
+		__fpurge(from);
+}
+
+static void replace_stream(FILE **standard, int fd, const char *mode)
+{
+	if (our_fileno(*standard) == fd || weir_real()->fileno(*standard) != fd)
+		return;
+	FILE *stream = open_stream(fd, mode);
+	if (!stream)
+		return;
+	if (fd == STDERR_FILENO)
+		setvbuf(stream, NULL, _IONBF, 0);
+	else if (__flbf(*standard))
+		setvbuf(stream, NULL, _IOLBF, BUFSIZ);
+	if (fd != STDIN_FILENO)
+		move_output(*standard, stream);
+	*standard = stream;
+}
+
+/* A standard stream that became one of ours stays it: it serves an unmarked
+ * descriptor as well. */
+void weir_stdio_refresh(int fd)
+{
+	int saved = errno;
+
+	if (!weir_marked(fd))
+		return;
+	if (fd == STDIN_FILENO)
+		replace_stream(&stdin, fd, "r");
+	else if (fd == STDOUT_FILENO)
+		replace_stream(&stdout, fd, "w");
+	else if (fd == STDERR_FILENO)
+		replace_stream(&stderr, fd, "w");
+	errno = saved;
+}
+
+static int print_to(int fd, const char *format, va_list list)
+{
+	char *text;
+	int len = vasprintf(&text, format, list);
+
+	if (len < 0)
+		return len;
+	ssize_t n = stream_write((void *)(intptr_t)fd, text, (size_t)len);
+	free(text);
+	return n == len ? len : -1;
+}
+
+WEIR_EXPORT int vdprintf(int fd, const char *format, va_list list)
+{
+	return weir_marked(fd) ? print_to(fd, format, list)
+	                       : weir_real()->vdprintf(fd, format, list);
+}
+
+int __vdprintf_chk(int fd, int flag, const char *format, va_list list);
+
+WEIR_EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list list)
+{
+	return weir_marked(fd) ? print_to(fd, format, list)
+	                       : weir_real()->__vdprintf_chk(fd, flag, format, list);
+}
+
+WEIR_EXPORT int dprintf(int fd, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	int n = vdprintf(fd, format, list);
+	va_end(list);
+	return n;
+}
+
+int __dprintf_chk(int fd, int flag, const char *format, ...);
+
+WEIR_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	int n = __vdprintf_chk(fd, flag, format, list);
+	va_end(list);
+	return n;
+}

@@ -1,0 +1,62 @@
+/* The caller's buffers, as the kernel would judge them. */
+#include <limits.h>
+#include <pthread.h>
+
+#include "hooks/hooks.h"
+
+enum { FIRST_PAGE = 4096 };
+
+/* What one call moves at most (MAX_RW_COUNT, read(2)). */
+static const size_t transfer_max = 0x7ffff000;
+
+static bool unmapped(const void *at)
+{
+	return (uintptr_t)at < FIRST_PAGE;
+}
+
+ssize_t weir_check_buffer(const void *buf, size_t len)
+{
+	if (len > 0 && (unmapped(buf) || len > (size_t)LONG_MAX - (uintptr_t)buf))
+		return -EFAULT;
+	return (ssize_t)(len < transfer_max ? len : transfer_max);
+}
+
+ssize_t weir_check_vector(const struct iovec *iov, size_t count)
+{
+	size_t total = 0;
+
+	if (count > IOV_MAX)
+		return -EINVAL;
+	if (count > 0 && unmapped(iov))
+		return -EFAULT;
+	for (size_t i = 0; i < count; i++) {
+		if (iov[i].iov_len > (size_t)SSIZE_MAX)
+			return -EINVAL;
+		ssize_t len = weir_check_buffer(iov[i].iov_base, iov[i].iov_len);
+		if (len < 0)
+			return len;
+		total += (size_t)len;
+	}
+	return (ssize_t)(total < transfer_max ? total : transfer_max);
+}
+
+/* A blocking call is a cancellation point also when it need not wait. */
+ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t count, int flags)
+{
+	ssize_t len = weir_check_vector(iov, count);
+
+	if (len < 0)
+		return len;
+	pthread_testcancel();
+	return weir_end_receive(end, weir_span_of(iov, count), (size_t)len, flags);
+}
+
+ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t count, int flags)
+{
+	ssize_t len = weir_check_vector(iov, count);
+
+	if (len <= 0)
+		return len < 0 ? len : WEIR_TO_KERNEL;
+	pthread_testcancel();
+	return weir_end_send(end, weir_span_of(iov, count), (size_t)len, flags);
+}

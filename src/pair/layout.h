@@ -1,0 +1,115 @@
+/* The session's shared memory: one file, mapped by every process of a run.
+ *
+ *   header | retired statistics | slots | rings
+ *
+ * Everything has a fixed width, so that processes built apart agree (the test
+ * of this layout is layout_test.c). Words that another process writes are never
+ * used as a length or an index before they were checked.
+ */
+#ifndef WEIR_PAIR_LAYOUT_H
+#define WEIR_PAIR_LAYOUT_H
+
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "pipe/pipe.h"
+
+enum {
+	WEIR_LAYOUT_VERSION = 1,
+	WEIR_SIDE_A = 0,            /* sv[0] of the socketpair call */
+	WEIR_SIDE_B = 1,
+	WEIR_COMM_SIZE = 16,        /* as prctl(PR_GET_NAME) */
+	WEIR_RETIRED_MAX = 65536,   /* closed pairs whose statistics are kept */
+};
+
+#define WEIR_MAGIC UINT64_C(0x3130524945573077)
+
+/* Why a socketpair was left to the kernel. */
+enum weir_left_reason {
+	WEIR_LEFT_TYPE,             /* not AF_UNIX, or not SOCK_STREAM */
+	WEIR_LEFT_SLOTS,            /* the session has no slot for another pair */
+	WEIR_LEFT_DESCRIPTOR,       /* the descriptor's number is beyond the table */
+	WEIR_LEFT_REASONS,
+};
+
+/* Counters of one direction. Written under that direction's locks. */
+struct weir_pipe_stats {
+	uint64_t capacity;
+	uint64_t bytes_written;
+	uint64_t bytes_read;
+	uint64_t writes;
+	uint64_t reads;
+	uint64_t blocked_writes;
+	uint64_t blocked_reads;
+	uint64_t max_buffered;
+};
+
+/* What is remembered of a pair after its slot was freed. */
+struct weir_retired {
+	uint64_t number;            /* 0: empty record */
+	uint32_t pid;
+	char comm[WEIR_COMM_SIZE];
+	uint32_t reserved;
+	struct weir_pipe_stats pipe[2];
+};
+
+/* State of one end that all its holders share. */
+struct weir_end_shared {
+	weir_word32 holders;        /* processes known to hold it; a hint, the kernel decides */
+	weir_word32 nonblock;       /* last O_NONBLOCK seen; a hint, the kernel decides */
+	weir_word32 rcvlowat;       /* SO_RCVLOWAT, at least 1 */
+	weir_word32 peek_off;       /* SO_PEEK_OFF + 1; 0 is off */
+	weir_word32 sndbuf;         /* what getsockopt(SO_SNDBUF) answers */
+	weir_word32 rcvbuf;         /* what getsockopt(SO_RCVBUF) answers */
+	weir_word64 cookie;         /* SO_COOKIE, 0 while the end never left its process */
+	weir_word64 inode;          /* of the socket, 0 likewise */
+};
+
+enum weir_slot_state {
+	WEIR_SLOT_FREE,
+	WEIR_SLOT_USED,
+};
+
+struct weir_slot {
+	_Alignas(64) weir_word32 state;
+	weir_word32 generation;     /* raised each time the slot is freed */
+	weir_word32 next_free;      /* free list: index + 1 */
+	weir_word32 pid;            /* creator */
+	uint64_t number;            /* from 1 in order of creation */
+	char comm[WEIR_COMM_SIZE];  /* creator's command name */
+	struct weir_end_shared end[2];
+	struct weir_pipe pipe[2];   /* [0] a to b, [1] b to a */
+};
+
+struct weir_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t size;              /* of this structure */
+	uint64_t file_size;         /* bytes */
+	uint64_t slots_offset;
+	uint64_t retired_offset;
+	uint64_t rings_offset;
+	uint64_t ring_span;         /* bytes of file per direction, a power of two */
+	uint32_t slots;
+	uint32_t keep_retired;      /* 1: somebody will ask for statistics */
+
+	/* The plan of the run, as struct weir_config; constant after creation. */
+	uint64_t capacity;
+	uint64_t writable_at;
+	uint32_t capacity_given;
+	uint32_t writable_at_given;
+	uint32_t writable_at_percent;
+	uint32_t verbose;
+	uint32_t no_follow;
+	uint32_t holder_pid;        /* who keeps the file open */
+
+	_Alignas(64) weir_word64 free_list; /* low half: index + 1; high half: change counter */
+	weir_word32 slots_touched;  /* slots that were ever used: [0, slots_touched) */
+	weir_word32 slots_full_said;
+	weir_word64 pairs;          /* ever marked; the next pair's number - 1 */
+	weir_word64 left[WEIR_LEFT_REASONS];
+	weir_word64 retired;        /* records ever written, WEIR_RETIRED_MAX are kept */
+	weir_word32 shared_ends;    /* ends that ever left their process */
+};
+
+#endif

@@ -1,0 +1,180 @@
+#include "pair/pair.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/os.h"
+
+enum { SO_BUF_DEFAULT = 212992, KEEP_STORAGE = 65536 };
+
+/* The free list's head carries a change counter, so that a slot that went and
+ * came back between two looks is not taken for the same list (ABA). */
+static uint64_t list_head(uint64_t before, uint32_t first)
+{
+	return ((before >> 32) + 1) << 32 | first;
+}
+
+static int64_t pop_free(const struct weir_session *s)
+{
+	weir_word64 *list = &s->header->free_list;
+
+	for (;;) {
+		uint64_t head = load64_acquire(list);
+		uint32_t first = (uint32_t)head;
+		if (first == 0 || first > s->slot_count)
+			return -ENOSPC;
+		uint32_t next = load32_relaxed(&s->slots[first - 1].next_free);
+		if (swap64_if(list, head, list_head(head, next)))
+			return first - 1;
+	}
+}
+
+static void push_free(const struct weir_session *s, uint32_t index)
+{
+	weir_word64 *list = &s->header->free_list;
+
+	for (;;) {
+		uint64_t head = load64_acquire(list);
+		store32_relaxed(&s->slots[index].next_free, (uint32_t)head);
+		if (swap64_if(list, head, list_head(head, index + 1)))
+			return;
+	}
+}
+
+/* A slot that was never used: its locks are made now, once for all its lives. */
+static int64_t take_fresh(const struct weir_session *s)
+{
+	for (;;) {
+		uint32_t touched = load32_acquire(&s->header->slots_touched);
+		if (touched >= s->slot_count)
+			return -ENOSPC;
+		if (!swap32_if(&s->header->slots_touched, touched, touched + 1))
+			continue;
+		weir_pipe_init(&s->slots[touched].pipe[0]);
+		weir_pipe_init(&s->slots[touched].pipe[1]);
+		return touched;
+	}
+}
+
+struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, uint32_t index, int direction,
+                                    uint32_t generation)
+{
+	uint64_t ring = ((uint64_t)index * 2 + (uint64_t)direction) * s->ring_span;
+
+	return (struct weir_pipe_ref){
+	        .pipe = &s->slots[index].pipe[direction],
+	        .storage = s->rings + ring,
+	        .span_mask = s->ring_span - 1,
+	        .generation = generation,
+	};
+}
+
+struct weir_writable_rule weir_session_writable_rule(const struct weir_session *s)
+{
+	const struct weir_header *h = s->header;
+
+	if (h->writable_at_given)
+		return (struct weir_writable_rule){h->writable_at, h->writable_at_percent != 0};
+	return (struct weir_writable_rule){h->capacity_given ? 1 : 0, false};
+}
+
+static void reset_end(struct weir_end_shared *end)
+{
+	store32_relaxed(&end->holders, 1);
+	store32_relaxed(&end->nonblock, 0);
+	store32_relaxed(&end->rcvlowat, 1);
+	store32_relaxed(&end->peek_off, 0);
+	store32_relaxed(&end->sndbuf, SO_BUF_DEFAULT);
+	store32_relaxed(&end->rcvbuf, SO_BUF_DEFAULT);
+	store64_relaxed(&end->cookie, 0);
+	store64_relaxed(&end->inode, 0);
+}
+
+static void reset_pipe(const struct weir_session *s, uint32_t index, int direction,
+                       uint32_t generation)
+{
+	struct weir_pipe_ref ref = weir_pair_pipe(s, index, direction, generation);
+
+	weir_pipe_reset(ref.pipe, generation);
+	weir_pipe_set_limit(&ref, s->header->capacity, weir_session_writable_rule(s));
+}
+
+int64_t weir_pair_open(const struct weir_session *s, uint32_t pid, const char *comm)
+{
+	int64_t index = pop_free(s);
+
+	if (index < 0)
+		index = take_fresh(s);
+	if (index < 0 && weir_pair_reclaim(s) > 0)
+		index = pop_free(s);
+	if (index < 0)
+		return index;
+	struct weir_slot *slot = &s->slots[index];
+	uint32_t generation = load32_relaxed(&slot->generation);
+	store32_relaxed(&slot->pid, pid);
+	memset(slot->comm, 0, sizeof(slot->comm));
+	memcpy(slot->comm, comm, strnlen(comm, sizeof(slot->comm) - 1));
+	reset_end(&slot->end[0]);
+	reset_end(&slot->end[1]);
+	reset_pipe(s, (uint32_t)index, 0, generation);
+	reset_pipe(s, (uint32_t)index, 1, generation);
+	slot->number = add64_relaxed(&s->header->pairs, 1) + 1;
+	store32_release(&slot->state, WEIR_SLOT_USED);
+	return index;
+}
+
+void weir_pair_hold(struct weir_slot *slot, int side)
+{
+	add32_ordered(&slot->end[side].holders, 1);
+}
+
+static void retire(const struct weir_session *s, const struct weir_slot *slot)
+{
+	if (!s->header->keep_retired)
+		return;
+	uint64_t at = add64_relaxed(&s->header->retired, 1) % WEIR_RETIRED_MAX;
+	struct weir_retired *record = &s->retired[at];
+	record->number = 0;
+	record->pid = load32_relaxed(&slot->pid);
+	memcpy(record->comm, slot->comm, sizeof(record->comm));
+	record->pipe[0] = weir_slot_stats(slot, 0);
+	record->pipe[1] = weir_slot_stats(slot, 1);
+	record->number = slot->number;
+}
+
+/* Gives a ring's memory back where more than a little was ever used. */
+static void release_storage(const struct weir_session *s, uint32_t index, int direction)
+{
+	struct weir_pipe_ref ref = weir_pair_pipe(s, index, direction, 0);
+
+	if (load64_relaxed(&ref.pipe->max_buffered) > KEEP_STORAGE)
+		madvise(ref.storage, ref.span_mask + 1, MADV_REMOVE);
+}
+
+/* One caller wins; older references are void at once. */
+void weir_pair_discard(const struct weir_session *s, uint32_t index, uint32_t generation)
+{
+	struct weir_slot *slot = &s->slots[index];
+
+	if (!swap32_if(&slot->generation, generation, generation + 1))
+		return;
+	retire(s, slot);
+	store32_release(&slot->pipe[0].generation, generation + 1);
+	store32_release(&slot->pipe[1].generation, generation + 1);
+	release_storage(s, index, 0);
+	release_storage(s, index, 1);
+	store32_release(&slot->state, WEIR_SLOT_FREE);
+	push_free(s, index);
+}
+
+void weir_pair_release(const struct weir_session *s, uint32_t index, int side, uint32_t generation)
+{
+	struct weir_slot *slot = &s->slots[index];
+
+	if (load32_acquire(&slot->generation) != generation)
+		return;
+	add32_ordered(&slot->end[side].holders, UINT32_MAX);
+	if (load32_ordered(&slot->end[0].holders) == 0 && load32_ordered(&slot->end[1].holders) == 0)
+		weir_pair_discard(s, index, generation);
+}

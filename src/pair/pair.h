@@ -1,0 +1,35 @@
+/* Pairs: slots of the session, each with two crossed pipes. */
+#ifndef WEIR_PAIR_PAIR_H
+#define WEIR_PAIR_PAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pair/session.h"
+
+/* Takes a slot for a new pair: both ends held once, by this process.
+ * Gives its index, or -ENOSPC (all are in use). Async-signal-safe. */
+int64_t weir_pair_open(const struct weir_session *s, uint32_t pid, const char *comm);
+
+/* Another process holds the end from now on. */
+void weir_pair_hold(struct weir_slot *slot, int side);
+
+/* A process holds the end no longer; the slot goes back when nobody holds
+ * either. `generation` tells the pair from a later one in the same slot. */
+void weir_pair_release(const struct weir_session *s, uint32_t index, int side, uint32_t generation);
+
+/* Ends a pair's life whatever its holders: its sockets are known to be gone. */
+void weir_pair_discard(const struct weir_session *s, uint32_t index, uint32_t generation);
+
+/* The pipe that `side` writes to (0: a to b), as this process sees it. */
+struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, uint32_t index, int direction,
+                                    uint32_t generation);
+
+/* What poll calls writable in this session. */
+struct weir_writable_rule weir_session_writable_rule(const struct weir_session *s);
+
+/* Takes back the slots whose sockets have all gone without a word (killed
+ * processes): those whose inodes /proc/net/unix does not list. Gives how many. */
+uint32_t weir_pair_reclaim(const struct weir_session *s);
+
+#endif

@@ -1,0 +1,129 @@
+/* Slots whose holders died without a word. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "base/os.h"
+#include "pair/pair.h"
+
+/* /proc/net/unix, read piece by piece: the inode is the seventh field. */
+struct inode_scan {
+	int fd;
+	char piece[1024];
+	long filled;
+	long next;
+};
+
+static int next_char(struct inode_scan *scan)
+{
+	if (scan->next == scan->filled) {
+		scan->filled = os_call(SYS_read, scan->fd, (long)scan->piece, sizeof(scan->piece),
+		                       0, 0, 0);
+		scan->next = 0;
+		if (scan->filled <= 0) {
+			scan->filled = 0;
+			return -1;
+		}
+	}
+	return scan->piece[scan->next++];
+}
+
+static bool next_inode(struct inode_scan *scan, uint64_t *inode)
+{
+	int field = 0;
+	bool inside = false;
+	int c;
+
+	*inode = 0;
+	while ((c = next_char(scan)) >= 0 && c != '\n') {
+		bool blank = c == ' ';
+		if (!blank && !inside)
+			field++;
+		inside = !blank;
+		if (field == 7 && c >= '0' && c <= '9')
+			*inode = *inode * 10 + (uint64_t)(c - '0');
+	}
+	return c >= 0;
+}
+
+/* One reclaim at a time in a process: the life of each slot that may be dead. */
+static struct {
+	bool in_question;
+	uint32_t generation;
+} slot_state[WEIR_MAX_PAIRS_MAX];
+static weir_word32 busy;
+
+static void mark_alive(const struct weir_session *s, uint32_t touched, uint64_t inode)
+{
+	for (uint32_t i = 0; i < touched; i++)
+		if (load64_relaxed(&s->slots[i].end[0].inode) == inode ||
+		    load64_relaxed(&s->slots[i].end[1].inode) == inode)
+			slot_state[i].in_question = false;
+}
+
+/* A pair that never left its creator lives as long as that process. */
+static bool creator_lives(const struct weir_slot *slot)
+{
+	return os_call(SYS_kill, (long)load32_relaxed(&slot->pid), 0, 0, 0, 0, 0) != -ESRCH;
+}
+
+static bool never_left(const struct weir_slot *slot)
+{
+	return load64_relaxed(&slot->end[0].inode) == 0 || load64_relaxed(&slot->end[1].inode) == 0;
+}
+
+/* Before the inodes are read: a pair that becomes known later is not in
+ * question, and a slot that begins a new life meanwhile has another generation. */
+static void question_all(const struct weir_session *s, uint32_t touched)
+{
+	for (uint32_t i = 0; i < touched; i++) {
+		const struct weir_slot *slot = &s->slots[i];
+		slot_state[i].generation = load32_acquire(&slot->generation);
+		slot_state[i].in_question = load32_acquire(&slot->state) == WEIR_SLOT_USED &&
+		                            !(never_left(slot) && creator_lives(slot));
+	}
+}
+
+static uint32_t take_back(const struct weir_session *s, uint32_t touched)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < touched; i++) {
+		if (!slot_state[i].in_question)
+			continue;
+		weir_pair_discard(s, i, slot_state[i].generation);
+		count++;
+	}
+	return count;
+}
+
+static bool keep_the_living(const struct weir_session *s, uint32_t touched)
+{
+	struct inode_scan scan = {.filled = 0};
+	uint64_t inode;
+
+	scan.fd = (int)os_call(SYS_openat, AT_FDCWD, (long)"/proc/net/unix", O_RDONLY | O_CLOEXEC,
+	                       0, 0, 0);
+	if (scan.fd < 0)
+		return false;
+	while (next_inode(&scan, &inode))
+		if (inode != 0)
+			mark_alive(s, touched, inode);
+	os_close(scan.fd);
+	return true;
+}
+
+uint32_t weir_pair_reclaim(const struct weir_session *s)
+{
+	uint32_t touched = load32_acquire(&s->header->slots_touched);
+	uint32_t count = 0;
+
+	if (touched > s->slot_count || !swap32_if(&busy, 0, 1))
+		return 0;
+	question_all(s, touched);
+	if (keep_the_living(s, touched))
+		count = take_back(s, touched);
+	store32_release(&busy, 0);
+	return count;
+}

@@ -1,0 +1,185 @@
+#include "pair/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/os.h"
+
+enum {
+	RING_SPAN_MIN = 1 << 20,    /* room to raise a capacity while the program runs */
+	FILE_SIZE_SHIFT_MAX = 44,   /* 16 TiB of (sparse) file: an eighth of the address space */
+};
+
+static uint64_t align(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/* What setsockopt(SO_SNDBUF) may reach: twice net.core.wmem_max (socket(7)). */
+static uint64_t largest_sndbuf(void)
+{
+	char text[32] = "";
+	long fd = os_call(SYS_openat, AT_FDCWD, (long)"/proc/sys/net/core/wmem_max",
+	                  O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	uint64_t value = 0;
+
+	if (fd >= 0) {
+		os_call(SYS_read, fd, (long)text, sizeof(text) - 1, 0, 0, 0);
+		os_close((int)fd);
+	}
+	for (const char *c = text; *c >= '0' && *c <= '9'; c++)
+		value = value * 10 + (uint64_t)(*c - '0');
+	return value < WEIR_CAPACITY_MAX / 2 ? value * 2 : WEIR_CAPACITY_MAX;
+}
+
+static uint64_t span_for(const struct weir_config *config)
+{
+	uint64_t needed = config->capacity_given ? config->capacity : largest_sndbuf();
+	uint64_t span = RING_SPAN_MIN;
+
+	while (span < needed || span < config->capacity)
+		span *= 2;
+	return span;
+}
+
+static void lay_out(struct weir_header *h, const struct weir_config *config)
+{
+	uint64_t slots = config->max_pairs;
+
+	h->ring_span = span_for(config);
+	while (slots > 1 && slots * 2 > (UINT64_C(1) << FILE_SIZE_SHIFT_MAX) / h->ring_span)
+		slots /= 2;
+	h->slots = (uint32_t)slots;
+	h->retired_offset = align(sizeof(*h), 4096);
+	h->slots_offset =
+	        align(h->retired_offset + WEIR_RETIRED_MAX * sizeof(struct weir_retired), 4096);
+	h->rings_offset = align(h->slots_offset + slots * sizeof(struct weir_slot), 4096);
+	h->file_size = h->rings_offset + slots * 2 * h->ring_span;
+}
+
+static void write_plan(struct weir_header *h, const struct weir_config *config)
+{
+	h->capacity = config->capacity;
+	h->capacity_given = config->capacity_given;
+	h->writable_at = config->writable_at;
+	h->writable_at_given = config->writable_at_given;
+	h->writable_at_percent = config->writable_at_percent;
+	h->verbose = config->verbose;
+	h->no_follow = config->no_follow;
+	h->keep_retired = config->stats != NULL;
+	h->holder_pid = (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static void *map(uint64_t size, int fd)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	madvise(at, size, MADV_DONTDUMP);
+	return at;
+}
+
+static void point_into(struct weir_session *s, void *at, const struct weir_header *h)
+{
+	unsigned char *base = at;
+
+	s->header = at;
+	s->retired = (void *)(base + h->retired_offset);
+	s->slots = (void *)(base + h->slots_offset);
+	s->rings = base + h->rings_offset;
+	s->file_size = h->file_size;
+	s->ring_span = h->ring_span;
+	s->slot_count = h->slots;
+}
+
+int weir_session_create(struct weir_session *s, const struct weir_config *config, int *fd)
+{
+	struct weir_header plan = {.magic = 0};
+	int file = os_memfd("weir-session");
+
+	if (file < 0)
+		return file;
+	lay_out(&plan, config);
+	long error = os_call(SYS_ftruncate, file, (long)plan.file_size, 0, 0, 0, 0);
+	if (error == 0)
+		error = os_call(SYS_fchmod, file, 0600, 0, 0, 0, 0);
+	void *at = error == 0 ? map(plan.file_size, file) : NULL;
+	if (!at) {
+		os_close(file);
+		return error ? (int)error : -ENOMEM;
+	}
+	write_plan(&plan, config);
+	plan.version = WEIR_LAYOUT_VERSION;
+	plan.size = sizeof(plan);
+	plan.magic = WEIR_MAGIC;
+	struct weir_header *h = at;
+	*h = plan;
+	point_into(s, at, &plan);
+	*fd = file;
+	return 0;
+}
+
+/* A file that another program made is believed in nothing but its magic: the
+ * offsets must follow from the counts, and the counts fit the file. */
+static bool header_fits(const struct weir_header *h, uint64_t file_size)
+{
+	struct weir_header expected = {.ring_span = h->ring_span};
+
+	if (h->magic != WEIR_MAGIC || h->version != WEIR_LAYOUT_VERSION || h->size != sizeof(*h))
+		return false;
+	if (h->slots == 0 || h->slots > WEIR_MAX_PAIRS_MAX ||
+	    (h->ring_span & (h->ring_span - 1)) != 0 || h->ring_span < RING_SPAN_MIN)
+		return false;
+	expected.retired_offset = align(sizeof(*h), 4096);
+	expected.slots_offset =
+	        align(expected.retired_offset + WEIR_RETIRED_MAX * sizeof(struct weir_retired), 4096);
+	expected.rings_offset =
+	        align(expected.slots_offset + (uint64_t)h->slots * sizeof(struct weir_slot), 4096);
+	return h->retired_offset == expected.retired_offset &&
+	       h->slots_offset == expected.slots_offset &&
+	       h->rings_offset == expected.rings_offset && h->file_size == file_size &&
+	       file_size >= h->rings_offset &&
+	       (file_size - h->rings_offset) / 2 / h->ring_span == h->slots;
+}
+
+int weir_session_map(struct weir_session *s, int fd)
+{
+	struct stat st;
+	struct weir_header h;
+	long error = os_call(SYS_fstat, fd, (long)&st, 0, 0, 0, 0);
+
+	if (error < 0)
+		return (int)error;
+	if (os_call(SYS_pread64, fd, (long)&h, sizeof(h), 0, 0, 0) != sizeof(h))
+		return -EPROTO;
+	if (!header_fits(&h, (uint64_t)st.st_size))
+		return -EPROTO;
+	void *at = map(h.file_size, fd);
+	if (!at)
+		return -ENOMEM;
+	point_into(s, at, &h);
+	return 0;
+}
+
+int weir_session_attach(struct weir_session *s, const char *path)
+{
+	long fd = os_call(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC | O_NOCTTY, 0, 0, 0);
+
+	if (fd < 0)
+		return (int)fd;
+	int error = weir_session_map(s, (int)fd);
+	os_close((int)fd);
+	return error;
+}
+
+void weir_session_unmap(struct weir_session *s)
+{
+	if (s->header)
+		munmap(s->header, s->file_size);
+	s->header = NULL;
+}

@@ -1,0 +1,44 @@
+/* A session: the memory that all processes of one run share. */
+#ifndef WEIR_PAIR_SESSION_H
+#define WEIR_PAIR_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/options.h"
+#include "pair/layout.h"
+
+struct weir_session {
+	struct weir_header *header;
+	struct weir_slot *slots;
+	struct weir_retired *retired;
+	unsigned char *rings;
+	/* Checked copies of the header's constants: shared words may be damaged. */
+	uint64_t file_size;
+	uint64_t ring_span;
+	uint32_t slot_count;
+};
+
+/* Makes a session of its own file (memfd, mode 0600, close-on-exec) and maps it.
+ * Gives the file's descriptor in `fd`, owned by the caller.
+ * Returns 0 or -errno. */
+int weir_session_create(struct weir_session *s, const struct weir_config *config, int *fd);
+
+/* Maps the session behind `path` (as WEIR_SESSION names it) and leaves no
+ * descriptor open. Returns 0 or -errno; -EPROTO where the file is no session of
+ * this version. */
+int weir_session_attach(struct weir_session *s, const char *path);
+
+/* Maps the session of an open file. The descriptor stays the caller's. */
+int weir_session_map(struct weir_session *s, int fd);
+
+void weir_session_unmap(struct weir_session *s);
+
+/* The statistics of direction `direction` (0: a to b) of a slot in use. */
+struct weir_pipe_stats weir_slot_stats(const struct weir_slot *slot, int direction);
+
+/* Writes the session's statistics as one JSON object and a newline to `fd`.
+ * Returns 0 or -errno. Allocates nothing. */
+int weir_session_write_stats(const struct weir_session *s, int fd);
+
+#endif

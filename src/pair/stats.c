@@ -1,0 +1,159 @@
+/* The statistics of a session as JSON:
+ *
+ *	{"pairs":N,"left_to_kernel":{"total":N,"reasons":{"type":N,...}},"list":[
+ *	{"number":1,"pid":N,"comm":"...","a_to_b":{"capacity":N,...},"b_to_a":{...}},
+ *	...
+ *	],"not_listed":N}
+ *
+ * One pair a line, in order of numbers. `not_listed` counts pairs closed so long
+ * ago that others took their place in the session's memory.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "pair/listing.h"
+#include "pair/session.h"
+
+enum {
+	BUFFER_SIZE = 8192,
+	PAIR_SIZE_MAX = 2048,       /* one pair's line, all numbers at their longest */
+	FULL_WAIT_MS_MAX = 10000,   /* for a reader that does not read, if `fd` does not block */
+};
+
+struct weir_pipe_stats weir_slot_stats(const struct weir_slot *slot, int direction)
+{
+	const struct weir_pipe *pipe = &slot->pipe[direction != 0];
+
+	return (struct weir_pipe_stats){
+		.capacity = load64_relaxed(&pipe->limit),
+		.bytes_written = load64_relaxed(&pipe->tail),
+		.bytes_read = load64_relaxed(&pipe->head),
+		.writes = load64_relaxed(&pipe->writes),
+		.reads = load64_relaxed(&pipe->reads),
+		.blocked_writes = load64_relaxed(&pipe->blocked_writes),
+		.blocked_reads = load64_relaxed(&pipe->blocked_reads),
+		.max_buffered = load64_relaxed(&pipe->max_buffered),
+	};
+}
+
+/* Returns 0 to try again, or -errno. */
+static int after_failed_write(int fd)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+	if (errno == EINTR)
+		return 0;
+	if (errno != EAGAIN)
+		return -errno;
+	return poll(&room, 1, FULL_WAIT_MS_MAX) == 0 ? -EAGAIN : 0;
+}
+
+static int flush(struct weir_text *out, int fd)
+{
+	size_t done = 0;
+
+	while (done < out->length) {
+		ssize_t n = write(fd, out->start + done, out->length - done);
+		int error = n < 0 ? after_failed_write(fd) : 0;
+
+		if (error)
+			return error;
+		if (n > 0)
+			done += (size_t)n;
+	}
+	weir_text_clear(out);
+	return 0;
+}
+
+/* A command name may hold any byte. Those outside printable ASCII become
+ * \u00XX, one for one: valid JSON, and nothing is lost. */
+static void add_string(struct weir_text *out, const char *s)
+{
+	weir_text_add_byte(out, '"');
+	for (; *s; s++) {
+		unsigned char byte = (unsigned char)*s;
+
+		if (byte < 0x20 || byte >= 0x7f || byte == '"' || byte == '\\')
+			weir_text_add(out, "\\u%04x", byte);
+		else
+			weir_text_add_byte(out, (char)byte);
+	}
+	weir_text_add_byte(out, '"');
+}
+
+static void add_direction(struct weir_text *out, const char *name,
+                          const struct weir_pipe_stats *stats)
+{
+	weir_text_add(out, ",\"%s\":{\"capacity\":%" PRIu64, name, stats->capacity);
+	weir_text_add(out, ",\"bytes_written\":%" PRIu64, stats->bytes_written);
+	weir_text_add(out, ",\"bytes_read\":%" PRIu64, stats->bytes_read);
+	weir_text_add(out, ",\"writes\":%" PRIu64, stats->writes);
+	weir_text_add(out, ",\"reads\":%" PRIu64, stats->reads);
+	weir_text_add(out, ",\"blocked_writes\":%" PRIu64, stats->blocked_writes);
+	weir_text_add(out, ",\"blocked_reads\":%" PRIu64, stats->blocked_reads);
+	weir_text_add(out, ",\"max_buffered\":%" PRIu64 "}", stats->max_buffered);
+}
+
+static void add_pair(struct weir_text *out, const struct weir_pair_record *pair)
+{
+	weir_text_add(out, "{\"number\":%" PRIu64 ",\"pid\":%" PRIu32 ",\"comm\":", pair->number,
+	              pair->pid);
+	add_string(out, pair->comm);
+	add_direction(out, "a_to_b", &pair->pipe[0]);
+	add_direction(out, "b_to_a", &pair->pipe[1]);
+	weir_text_add_byte(out, '}');
+}
+
+static void add_totals(struct weir_text *out, const struct weir_header *h)
+{
+	uint64_t type = load64_relaxed(&h->left[WEIR_LEFT_TYPE]);
+	uint64_t slots = load64_relaxed(&h->left[WEIR_LEFT_SLOTS]);
+	uint64_t descriptor = load64_relaxed(&h->left[WEIR_LEFT_DESCRIPTOR]);
+
+	weir_text_add(out, "{\"pairs\":%" PRIu64, load64_relaxed(&h->pairs));
+	weir_text_add(out, ",\"left_to_kernel\":{\"total\":%" PRIu64, type + slots + descriptor);
+	weir_text_add(out, ",\"reasons\":{\"type\":%" PRIu64, type);
+	weir_text_add(out, ",\"slots\":%" PRIu64, slots);
+	weir_text_add(out, ",\"descriptor\":%" PRIu64 "}}", descriptor);
+}
+
+static int write_list(struct weir_text *out, const struct weir_listing *list,
+                      const struct weir_session *s, int fd)
+{
+	weir_text_add(out, ",\"list\":[\n");
+	for (size_t i = 0; i < list->count; i++) {
+		struct weir_pair_record pair = weir_listing_record(list, s, i);
+		int error = weir_text_room(out) < PAIR_SIZE_MAX ? flush(out, fd) : 0;
+
+		if (error)
+			return error;
+		add_pair(out, &pair);
+		weir_text_add(out, i + 1 < list->count ? ",\n" : "\n");
+	}
+	return 0;
+}
+
+int weir_session_write_stats(const struct weir_session *s, int fd)
+{
+	char buffer[BUFFER_SIZE];
+	struct weir_text out = weir_text_over(buffer, sizeof buffer);
+	struct weir_listing list;
+	uint64_t pairs;
+	int error = weir_listing_make(&list, s);
+
+	if (error)
+		return error;
+	pairs = load64_relaxed(&s->header->pairs);
+	add_totals(&out, s->header);
+	error = write_list(&out, &list, s, fd);
+	if (!error) {
+		weir_text_add(&out, "],\"not_listed\":%" PRIu64 "}\n",
+		              pairs > list.count ? pairs - list.count : 0);
+		error = flush(&out, fd);
+	}
+	weir_listing_release(&list);
+	return error;
+}

@@ -1,0 +1,234 @@
+#include "pipe/bell.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "base/os.h"
+
+enum {
+	BELL = 0,
+	MARKER = 1,                 /* the last byte that is ours after a hand-over */
+	PADDING = 1500,             /* bytes of one message that fills, never the last one */
+	BELLS_MAX = 512,            /* bound on loops that fill or empty the queue */
+	EDGES_MAX = 24,             /* unread events of an edge-triggered watcher */
+};
+
+/* Zeros to send from, and a place for received bells: never looked at. */
+static const unsigned char zeros[PADDING];
+static unsigned char scratch[4096];
+
+static int send_byte(int fd, unsigned char byte)
+{
+	ssize_t n = os_send_now(fd, &byte, 1, MSG_NOSIGNAL);
+
+	return n == 1 ? 0 : (int)n;
+}
+
+static void raise_sndbuf(struct weir_pipe *pipe, int fd)
+{
+	if (load32_relaxed(&pipe->lowered)) {
+		os_setsockopt_int(fd, SO_SNDBUF, 106496);
+		store32_relaxed(&pipe->lowered, 0);
+	}
+}
+
+static void lower_sndbuf(struct weir_pipe *pipe, int fd)
+{
+	if (!load32_relaxed(&pipe->lowered)) {
+		os_setsockopt_int(fd, SO_SNDBUF, 1);
+		store32_relaxed(&pipe->lowered, 1);
+	}
+}
+
+static int ring_another(struct weir_pipe *pipe, int fd, uint32_t bells)
+{
+	int error = send_byte(fd, BELL);
+
+	if (error == 0)
+		store32_relaxed(&pipe->bells, bells + 1);
+	else if (error == -EAGAIN) /* the queue is full, so it is not empty */
+		store32_relaxed(&pipe->bells, bells ? bells : 1);
+	else
+		return error == -ECONNRESET ? -EPIPE : error;
+	return 0;
+}
+
+/* Each write to an edge-triggered watcher is an event. So that they do not
+ * count against POLLOUT, the queue is long meanwhile. */
+static int ring_edge(struct weir_pipe *pipe, int fd, uint32_t bells)
+{
+	if (bells >= EDGES_MAX || load32_relaxed(&pipe->saturated))
+		return 0;
+	raise_sndbuf(pipe, fd);
+	return ring_another(pipe, fd, bells);
+}
+
+int weir_bell_ring(const struct weir_pipe_ref *ref, int fd)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint32_t bells = load32_relaxed(&pipe->bells);
+
+	if (__builtin_expect(bells == 0, 0))
+		return ring_another(pipe, fd, 0);
+	if (__builtin_expect(load32_relaxed(&pipe->watch) & WEIR_WATCH_EDGES, 0))
+		return ring_edge(pipe, fd, bells);
+	return 0;
+}
+
+/* Receives `n` bytes that are known to be queued. */
+static void receive(int fd, int n)
+{
+	for (int i = 0; n > 0 && i < BELLS_MAX; i++) {
+		size_t piece = n < (int)sizeof(scratch) ? (size_t)n : sizeof(scratch);
+		ssize_t got = os_recv_now(fd, scratch, piece, 0);
+		if (got <= 0)
+			return;
+		n -= (int)got;
+	}
+}
+
+static uint32_t receive_all(int fd)
+{
+	while (os_recv_now(fd, scratch, sizeof(scratch), 0) == sizeof(scratch))
+		;
+	return 0;
+}
+
+static uint32_t leave_one(int fd)
+{
+	int queued = os_queued_in(fd);
+
+	if (queued > 1)
+		receive(fd, queued - 1);
+	return queued > 0;
+}
+
+void weir_bell_settle(const struct weir_pipe_ref *ref, int fd)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
+		return;
+	bool keep = weir_pipe_used(ref) > 0;
+	store32_relaxed(&pipe->bells, keep ? leave_one(fd) : receive_all(fd));
+	store64_relaxed(&pipe->wake_at, 0);
+	store32_ordered(&pipe->saturated, WEIR_FLOWING);
+}
+
+/* Fills until a send would block. A message other than a bell must never be
+ * the last, and is sent only while most of the queue is free. */
+static void fill(int fd)
+{
+	int size = os_getsockopt_int(fd, SO_SNDBUF);
+
+	if (os_queued_out(fd) < size / 3)
+		os_send_now(fd, zeros, sizeof(zeros), MSG_NOSIGNAL);
+	for (int i = 0; i < BELLS_MAX && send_byte(fd, BELL) == 0; i++)
+		;
+}
+
+static void fill_until_unwritable(int fd)
+{
+	for (int i = 0; i < BELLS_MAX; i++) {
+		if (send_byte(fd, BELL) != 0 || !(os_poll_now(fd, POLLOUT) & POLLOUT))
+			return;
+	}
+}
+
+void weir_bell_saturate(const struct weir_pipe_ref *ref, int fd, enum weir_saturation how,
+                        uint64_t wake_at)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint32_t now = load32_relaxed(&pipe->saturated);
+
+	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
+		return;
+	if (now == WEIR_FLOWING || wake_at < load64_relaxed(&pipe->wake_at))
+		store64_relaxed(&pipe->wake_at, wake_at);
+	store32_ordered(&pipe->saturated, now > how ? now : how);
+	if (now >= how && load32_relaxed(&pipe->lowered))
+		return;
+	lower_sndbuf(pipe, fd);
+	if (how == WEIR_SATURATED)
+		fill(fd);
+	else
+		fill_until_unwritable(fd);
+	if (load32_relaxed(&pipe->bells) == 0)
+		store32_relaxed(&pipe->bells, 1);
+}
+
+void weir_bell_make_writable(const struct weir_pipe_ref *ref, int fd)
+{
+	raise_sndbuf(ref->pipe, fd);
+}
+
+const void *weir_bell_unreadable(void)
+{
+	static _Atomic uintptr_t page;
+	uintptr_t at = atomic_load_explicit(&page, memory_order_acquire);
+
+	if (at == 0) {
+		void *fresh = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		at = fresh == MAP_FAILED ? 8 : (uintptr_t)fresh; /* page 0 will do */
+		atomic_store_explicit(&page, at, memory_order_release);
+	}
+	return (const void *)at;
+}
+
+int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
+		return 0;
+	store32_relaxed(&pipe->lowered, 1);
+	raise_sndbuf(pipe, fd);
+	int error = send_byte(fd, MARKER);
+	if (error)
+		return error;
+	store32_relaxed(&pipe->bells, 1);
+	store32_ordered(&pipe->saturated, WEIR_FLOWING);
+	store32_release(&pipe->carrier, WEIR_BY_BOTH);
+	return 0;
+}
+
+/* Index of the marker in the queue, or -1: it is bells and padding before it. */
+static int marker_at(int fd)
+{
+	unsigned char seen[512];
+	int skipped = 0;
+
+	for (int i = 0; i < BELLS_MAX; i++) {
+		ssize_t n = os_recv_now(fd, seen, sizeof(seen), MSG_PEEK);
+		if (n <= 0)
+			return -1;
+		for (ssize_t k = 0; k < n; k++)
+			if (seen[k] == MARKER)
+				return skipped + (int)k;
+		receive(fd, (int)n);
+	}
+	return -1;
+}
+
+bool weir_bell_follow(const struct weir_pipe_ref *ref, int fd)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	if (load32_relaxed(&pipe->carrier) == WEIR_BY_BOTH && weir_pipe_used(ref) == 0) {
+		int at = marker_at(fd);
+		if (at >= 0)
+			receive(fd, at + 1);
+		store32_release(&pipe->carrier, WEIR_BY_KERNEL);
+	}
+	return load32_relaxed(&pipe->carrier) == WEIR_BY_KERNEL;
+}
+
+uint64_t weir_bell_queued_behind(const struct weir_pipe_ref *ref, int fd)
+{
+	if (load32_relaxed(&ref->pipe->carrier) == WEIR_BY_RING)
+		return 0;
+	int at = load32_relaxed(&ref->pipe->carrier) == WEIR_BY_BOTH ? marker_at(fd) : -1;
+	int queued = os_queued_in(fd);
+	return queued > at + 1 ? (uint64_t)(queued - at - 1) : 0;
+}

@@ -1,0 +1,324 @@
+#include "pipe/pipe.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/message.h"
+#include "pipe/bell.h"
+
+static void lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+void weir_pipe_init(struct weir_pipe *pipe)
+{
+	lock_init(&pipe->read_lock);
+	lock_init(&pipe->write_lock);
+}
+
+void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
+{
+	store64_relaxed(&pipe->head, 0);
+	store64_relaxed(&pipe->tail, 0);
+	store64_relaxed(&pipe->origin, 0);
+	store64_relaxed(&pipe->reads, 0);
+	store64_relaxed(&pipe->writes, 0);
+	store64_relaxed(&pipe->blocked_reads, 0);
+	store64_relaxed(&pipe->blocked_writes, 0);
+	store64_relaxed(&pipe->max_buffered, 0);
+	store64_relaxed(&pipe->pending, 0);
+	store64_relaxed(&pipe->mask, WEIR_RING_MIN_MASK);
+	store64_relaxed(&pipe->wake_at, 0);
+	store32_relaxed(&pipe->bells, 0);
+	store32_relaxed(&pipe->lowered, 0);
+	store32_relaxed(&pipe->aside_used, 0);
+	store32_relaxed(&pipe->aside_fd, 0);
+	store32_relaxed(&pipe->reader_cpu, 0);
+	store32_relaxed(&pipe->writer_cpu, 0);
+	store32_relaxed(&pipe->reader_spins, 0);
+	store32_relaxed(&pipe->writer_spins, 0);
+	store32_relaxed(&pipe->saturated, WEIR_FLOWING);
+	store32_relaxed(&pipe->suspect, 0);
+	store32_relaxed(&pipe->watch, 0);
+	store32_relaxed(&pipe->carrier, WEIR_BY_RING);
+	store32_relaxed(&pipe->hand_over, 0);
+	store32_release(&pipe->generation, generation);
+}
+
+/* The mask is shared, so another process may have damaged it. */
+static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint64_t mask = load64_relaxed(&pipe->mask);
+
+	if (__builtin_expect(mask > ref->span_mask || (mask & (mask + 1)) != 0, 0))
+		weir_die("the session's memory is damaged: a ring of %llu bytes",
+		         (unsigned long long)mask + 1);
+	return (struct weir_ring){
+	        .head = &pipe->head,
+	        .tail = &pipe->tail,
+	        .origin = load64_relaxed(&pipe->origin),
+	        .mask = mask,
+	        .storage = ref->storage,
+	};
+}
+
+static uint64_t writable_room(uint64_t limit, struct weir_writable_rule rule)
+{
+	uint64_t room = rule.amount;
+
+	if (rule.amount == 0)
+		room = limit - limit / 4; /* unix_writable(): at most a quarter is charged */
+	else if (rule.percent)
+		room = limit / 100 * rule.amount + limit % 100 * rule.amount / 100;
+	if (room < 1)
+		return 1;
+	return room < limit ? room : limit;
+}
+
+void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
+                         struct weir_writable_rule rule)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	if (limit > ref->span_mask + 1)
+		limit = ref->span_mask + 1;
+	uint64_t mask = weir_ring_mask_for(limit, load64_relaxed(&pipe->mask));
+	struct weir_ring ring = ring_of(ref);
+	store64_relaxed(&pipe->origin, weir_ring_grow(&ring, mask));
+	store64_relaxed(&pipe->mask, mask);
+	store64_relaxed(&pipe->limit, limit);
+	store64_relaxed(&pipe->writable_room, writable_room(limit, rule));
+}
+
+/* Guesses that are safe whatever the dead owner had done: the next publication
+ * rings, the next consumption clears the queue. Positions are single stores. */
+static void recover_writer(struct weir_pipe *pipe)
+{
+	store32_relaxed(&pipe->bells, 0);
+	store64_relaxed(&pipe->pending, 0);
+	store64_relaxed(&pipe->wake_at, 0);
+	store32_relaxed(&pipe->aside_fd, 0);
+	store32_ordered(&pipe->saturated, WEIR_SATURATED);
+}
+
+static int lock(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex)
+{
+	int error = pthread_mutex_lock(mutex);
+
+	if (__builtin_expect(error == EOWNERDEAD, 0)) {
+		if (mutex == &ref->pipe->write_lock)
+			recover_writer(ref->pipe);
+		pthread_mutex_consistent(mutex);
+	} else if (__builtin_expect(error == EDEADLK, 0)) {
+		return -EDEADLK;
+	} else if (__builtin_expect(error != 0, 0)) {
+		weir_die("the session's memory is damaged: a lock gives error %d", error);
+	}
+	if (__builtin_expect(load32_relaxed(&ref->pipe->generation) != ref->generation, 0)) {
+		pthread_mutex_unlock(mutex);
+		return -ESTALE;
+	}
+	return 0;
+}
+
+int weir_pipe_lock_reader(const struct weir_pipe_ref *ref)
+{
+	return lock(ref, &ref->pipe->read_lock);
+}
+
+int weir_pipe_lock_writer(const struct weir_pipe_ref *ref)
+{
+	return lock(ref, &ref->pipe->write_lock);
+}
+
+void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref)
+{
+	pthread_mutex_unlock(&ref->pipe->read_lock);
+}
+
+uint64_t weir_pipe_used(const struct weir_pipe_ref *ref)
+{
+	uint64_t used = load64_acquire(&ref->pipe->tail) - load64_acquire(&ref->pipe->head);
+
+	/* Between the two loads the head may pass the tail that was read first. */
+	return used > ref->span_mask + 1 ? 0 : used;
+}
+
+uint64_t weir_pipe_room(const struct weir_pipe_ref *ref)
+{
+	uint64_t used = load64_relaxed(&ref->pipe->tail) - load64_ordered(&ref->pipe->head);
+	uint64_t limit = load64_relaxed(&ref->pipe->limit);
+
+	if (__builtin_expect(used > ref->span_mask + 1 || limit > ref->span_mask + 1, 0))
+		weir_die("the session's memory is damaged: %llu bytes in a pipe",
+		         (unsigned long long)used);
+	return used < limit ? limit - used : 0;
+}
+
+bool weir_pipe_writable(const struct weir_pipe_ref *ref)
+{
+	return weir_pipe_room(ref) >= load64_relaxed(&ref->pipe->writable_room);
+}
+
+/* An empty ring starts again at the front of its storage, so that small
+ * exchanges stay in cache. A reader uses the origin only after it saw a tail
+ * that was stored later, and an empty ring has no reader at work. */
+static void rebase(struct weir_pipe *pipe, uint64_t tail)
+{
+	if (load64_relaxed(&pipe->origin) != tail)
+		store64_relaxed(&pipe->origin, tail);
+}
+
+static void publish(struct weir_pipe *pipe, uint64_t tail, uint64_t used)
+{
+	store64_release(&pipe->tail, tail);
+	if (used > load64_relaxed(&pipe->max_buffered))
+		store64_relaxed(&pipe->max_buffered, used);
+	store64_relaxed(&pipe->pending, 0);
+}
+
+ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint64_t tail = load64_relaxed(&pipe->tail);
+	uint64_t room = weir_pipe_room(ref);
+	uint64_t limit = load64_relaxed(&pipe->limit);
+	uint64_t used = limit - room;
+
+	if (n > room)
+		n = (size_t)room;
+	if (n == 0)
+		return 0;
+	if (used == 0)
+		rebase(pipe, tail);
+	struct weir_ring ring = ring_of(ref);
+	struct weir_span before = *span;
+	store64_relaxed(&pipe->pending, n);
+	weir_ring_copy_in(&ring, tail, span, n);
+	int error = weir_bell_ring(ref, fd);
+	if (__builtin_expect(error != 0, 0)) {
+		store64_relaxed(&pipe->pending, 0);
+		*span = before;
+		return error;
+	}
+	publish(pipe, tail + n, used + n);
+	return (ssize_t)n;
+}
+
+size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
+                      uint64_t skip)
+{
+	uint64_t used = weir_pipe_used(ref);
+
+	if (skip >= used)
+		return 0;
+	if (n > used - skip)
+		n = (size_t)(used - skip);
+	struct weir_ring ring = ring_of(ref);
+	weir_ring_copy_out(&ring, load64_relaxed(&ref->pipe->head) + skip, span, n);
+	return n;
+}
+
+size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	n = weir_pipe_peek(ref, span, n, 0);
+	if (n > 0)
+		store64_ordered(&pipe->head, load64_relaxed(&pipe->head) + n);
+	return n;
+}
+
+size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint32_t used = load32_relaxed(&pipe->aside_used);
+	uint64_t room = weir_pipe_room(ref);
+	uint64_t taken = load64_relaxed(&pipe->pending) + used;
+	struct weir_ring aside = {.mask = WEIR_ASIDE_SIZE - 1, .storage = pipe->aside};
+
+	room = room > taken ? room - taken : 0;
+	if (room > WEIR_ASIDE_SIZE - used)
+		room = WEIR_ASIDE_SIZE - used;
+	if (n > room)
+		n = (size_t)room;
+	weir_ring_copy_in(&aside, used, span, n);
+	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	store32_release(&pipe->aside_used, used + (uint32_t)n);
+	return n;
+}
+
+/* A handler may come again while its earlier bytes are being appended, and then
+ * adds behind them: bytes are taken from the front only when all are in. */
+static void append_aside(const struct weir_pipe_ref *ref)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	int fd = (int)load32_relaxed(&pipe->aside_fd) - 1;
+	uint32_t done = 0;
+
+	while (done < load32_acquire(&pipe->aside_used)) {
+		uint32_t used = load32_acquire(&pipe->aside_used);
+		struct iovec iov = {pipe->aside + done, used - done};
+		struct weir_span span = weir_span_of(&iov, 1);
+		ssize_t n = weir_pipe_put(ref, fd, &span, iov.iov_len);
+		if (n <= 0)
+			break;
+		done += (uint32_t)n;
+		if (swap32_if(&pipe->aside_used, done, 0))
+			return;
+	}
+	store32_relaxed(&pipe->aside_used, 0);
+}
+
+void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	for (;;) {
+		if (__builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0))
+			append_aside(ref);
+		pthread_mutex_unlock(&pipe->write_lock);
+		/* A handler between the look and the unlock left its bytes to us. */
+		if (__builtin_expect(load32_relaxed(&pipe->aside_used) == 0, 1))
+			return;
+		if (weir_pipe_lock_writer(ref) != 0)
+			return;
+	}
+}
+
+int weir_pipe_lock(const struct weir_pipe_ref *ref)
+{
+	int error = weir_pipe_lock_reader(ref);
+
+	if (error)
+		return error;
+	error = weir_pipe_lock_writer(ref);
+	if (error)
+		weir_pipe_unlock_reader(ref);
+	return error;
+}
+
+void weir_pipe_unlock(const struct weir_pipe_ref *ref)
+{
+	weir_pipe_unlock_writer(ref);
+	weir_pipe_unlock_reader(ref);
+}
+
+bool weir_pipe_is_valid(const struct weir_pipe_ref *ref)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint64_t mask = load64_relaxed(&pipe->mask);
+
+	return (mask & (mask + 1)) == 0 && mask <= ref->span_mask &&
+	       load64_relaxed(&pipe->limit) <= mask + 1 &&
+	       load64_relaxed(&pipe->tail) - load64_relaxed(&pipe->head) <= mask + 1;
+}

@@ -1,0 +1,151 @@
+/* One direction of a pair: a bounded byte queue in shared memory.
+ *
+ * The state lies in the session's memory and is used by every process that
+ * holds an end. The reader lock covers head, the writer lock covers tail, bells
+ * and the saturation; both together (reader lock first) everything. Locks are
+ * robust: a process killed while it held one leaves a consistent pipe.
+ *
+ * Functions return a count, 0 or -errno. Those that need a lock say so.
+ */
+#ifndef WEIR_PIPE_PIPE_H
+#define WEIR_PIPE_PIPE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "ring/ring.h"
+
+enum {
+	/* Storage never shrinks below a page. */
+	WEIR_RING_MIN_MASK = 4095,
+	/* Bytes that signal handlers may leave while the lock's owner is interrupted. */
+	WEIR_ASIDE_SIZE = 256,
+};
+
+/* How far the kernel's queue was filled to make the kernel say "no room". */
+enum weir_saturation {
+	WEIR_FLOWING,
+	WEIR_UNWRITABLE,            /* poll says not writable */
+	WEIR_SATURATED,             /* a send blocks, too */
+};
+
+/* Who asks the kernel about this direction without asking us (epoll, SIGIO). */
+enum weir_watch {
+	WEIR_WATCH_INPUT = 1,       /* the reader's end: no stale bell may stay */
+	WEIR_WATCH_ROOM = 2,        /* the writer's end: a full ring saturates at once */
+	WEIR_WATCH_EDGES = 4,       /* the reader's end: each write is an event of its own */
+};
+
+/* A direction given to the kernel for good (descriptor passing, urgent data). */
+enum weir_carrier {
+	WEIR_BY_RING,
+	WEIR_BY_BOTH,               /* new bytes by the kernel, the ring drains first */
+	WEIR_BY_KERNEL,             /* the reader is past the last bell */
+};
+
+struct weir_pipe {
+	/* The reader's line. */
+	_Alignas(64) pthread_mutex_t read_lock;
+	weir_word64 head;           /* bytes ever consumed */
+	weir_word64 reads;          /* calls that moved bytes */
+	weir_word64 blocked_reads;
+
+	/* The writer's lines. */
+	_Alignas(64) pthread_mutex_t write_lock;
+	weir_word64 tail;           /* bytes ever produced */
+	weir_word64 origin;         /* position of storage[0]; writer lock and an empty ring */
+	weir_word32 bells;          /* bell bytes certainly in the kernel's queue; 0 is safe */
+	weir_word32 lowered;        /* the socket's SO_SNDBUF is the smallest one */
+
+	_Alignas(64) weir_word64 writes;
+	weir_word64 blocked_writes;
+	weir_word64 max_buffered;
+	weir_word64 pending;        /* bytes the owner of the writer lock is about to publish */
+	weir_word32 aside_used;     /* bytes in `aside` */
+	weir_word32 aside_fd;       /* the handler's descriptor + 1, in the lock owner's process */
+	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
+	weir_word32 writer_cpu;
+	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
+	weir_word32 writer_spins;
+
+	/* What seldom changes. */
+	_Alignas(64) weir_word64 limit; /* capacity in bytes */
+	weir_word64 mask;           /* storage size - 1; both locks */
+	weir_word64 writable_room;  /* room from which poll calls the writer writable */
+	weir_word64 wake_at;        /* room at which a saturated writer wants to be woken */
+	weir_word32 saturated;      /* enum weir_saturation */
+	weir_word32 suspect;        /* times the writer still asks whether its peer lives */
+	weir_word32 watch;          /* enum weir_watch, or-ed */
+	weir_word32 carrier;        /* enum weir_carrier */
+	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
+	weir_word32 generation;     /* of the slot: a reference to an older one is void */
+
+	_Alignas(64) unsigned char aside[WEIR_ASIDE_SIZE];
+};
+
+/* A pipe as one process sees it. */
+struct weir_pipe_ref {
+	struct weir_pipe *pipe;
+	unsigned char *storage;
+	uint64_t span_mask;         /* storage never exceeds span_mask + 1 bytes */
+	uint32_t generation;
+};
+
+/* The room at which poll calls a writer writable (design: what poll promises). */
+struct weir_writable_rule {
+	uint64_t amount;            /* bytes or percent; 0: at most a quarter full, as Linux */
+	bool percent;
+};
+
+/* Makes the locks of fresh memory. Once in a slot's life. */
+void weir_pipe_init(struct weir_pipe *pipe);
+
+/* Empties a pipe that nobody uses and gives it a new life. */
+void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation);
+
+/* Sets the capacity, at least 1, and what poll calls writable. Both locks. */
+void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
+                         struct weir_writable_rule rule);
+
+/* Lock and unlock. -EDEADLK: this very thread holds it (a signal handler),
+ * -ESTALE: the pipe has gone; in both cases nothing is locked. */
+int weir_pipe_lock_reader(const struct weir_pipe_ref *ref);
+int weir_pipe_lock_writer(const struct weir_pipe_ref *ref);
+void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref);
+
+/* Appends what signal handlers left aside meanwhile, then unlocks. */
+void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref);
+
+/* Both, in the only allowed order. */
+int weir_pipe_lock(const struct weir_pipe_ref *ref);
+void weir_pipe_unlock(const struct weir_pipe_ref *ref);
+
+/* Bytes in the ring; a reader that got a count sees that many bytes. */
+uint64_t weir_pipe_used(const struct weir_pipe_ref *ref);
+uint64_t weir_pipe_room(const struct weir_pipe_ref *ref);
+bool weir_pipe_writable(const struct weir_pipe_ref *ref);
+
+/* Moves min(n, room) bytes in and rings the writer's end `fd`. Writer lock.
+ * -EPIPE: the kernel says that nobody will read; nothing moved. */
+ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n);
+
+/* Moves min(n, used) bytes out. Reader lock. */
+size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n);
+
+/* Copies min(n, used - skip) bytes out from `skip` on; they stay. Reader lock. */
+size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
+                      uint64_t skip);
+
+/* Leaves bytes for the interrupted owner of the writer lock, who is this thread
+ * (weir_pipe_lock_writer gave -EDEADLK). Moves what there is room for. The owner
+ * rings the reader through `fd`, a descriptor of the writer's end. */
+size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_span *span,
+                           size_t n);
+
+/* True in checked builds where the shared words fit together. Both locks. */
+bool weir_pipe_is_valid(const struct weir_pipe_ref *ref);
+
+#endif

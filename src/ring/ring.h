@@ -1,0 +1,55 @@
+/* A byte queue in a circle, over memory that the caller owns.
+ *
+ * Knows nothing of sockets, locks or processes. One reader and one writer may
+ * work at the same time; what several of either need is the caller's. Positions
+ * run free and never wrap in practice (64 bits); a byte at position p lies in
+ * the storage at (p - origin) & mask. Only where neither reader nor writer works
+ * may origin and mask change (ring_rebase, ring_grow).
+ */
+#ifndef WEIR_RING_RING_H
+#define WEIR_RING_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/atomic.h"
+
+/* Where the caller's bytes are, and how far a transfer has come in them. */
+struct weir_span {
+	const struct iovec *iov;
+	size_t count;               /* vectors left, iov included */
+	size_t offset;              /* bytes of iov[0] already done */
+};
+
+/* The two positions and the shape, wherever the caller keeps them. */
+struct weir_ring {
+	weir_word64 *head;          /* consumed */
+	weir_word64 *tail;          /* produced */
+	uint64_t origin;
+	uint64_t mask;              /* storage size - 1; the size is a power of two */
+	unsigned char *storage;
+};
+
+struct weir_span weir_span_of(const struct iovec *iov, size_t count);
+
+/* Goes `n` bytes on. The span must hold as many. */
+void weir_span_advance(struct weir_span *span, size_t n);
+
+/* Copies `n` bytes from the span to position `at` on, and advances the span.
+ * The caller made sure that [at, at + n) is free, and publishes the new tail. */
+void weir_ring_copy_in(const struct weir_ring *ring, uint64_t at, struct weir_span *span, size_t n);
+
+/* Copies `n` bytes from position `at` on to the span, and advances the span. */
+void weir_ring_copy_out(const struct weir_ring *ring, uint64_t at, struct weir_span *span, size_t n);
+
+/* Moves [head, tail) so that storage of the size mask + 1, which is at least
+ * the present one, holds it in order. Gives the new origin; the caller stores
+ * origin and mask. Neither reader nor writer may work meanwhile. */
+uint64_t weir_ring_grow(const struct weir_ring *ring, uint64_t mask);
+
+/* The smallest mask of at least `floor` + 1 bytes that holds `bytes`. */
+uint64_t weir_ring_mask_for(uint64_t bytes, uint64_t floor);
+
+#endif

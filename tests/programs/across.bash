@@ -1,0 +1,200 @@
+#!/usr/bin/env bash
+# Programs that talk to other programs over socketpairs: across.bash NAME runs the check of that name
+# (a function below). It prints the same text whenever everything arrived as it should; the runner
+# compares that natively and under weir.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+folder=$(mktemp -d)
+sshd_pid=
+
+clean_up() {
+	if [ -n "$sshd_pid" ]; then
+		kill "$sshd_pid" || true
+		wait "$sshd_pid" || true
+	fi
+	rm -rf "$folder"
+}
+trap clean_up EXIT
+
+# numbers COUNT prints that many different lines, never in order.
+numbers() {
+	awk -v count="$1" 'BEGIN { for (i = 0; i < count; i++) printf "%012d\n", (i * 7919) % count }'
+}
+
+# ---- node ----
+
+node_children() {
+	node "$here/node_child.js"
+}
+
+# ---- socat (whose EXEC is a socketpair unless told otherwise) ----
+
+socat_cat() {
+	numbers 30000 | socat -t 20 - EXEC:cat | sha256sum
+}
+
+socat_sort() {
+	numbers 30000 | socat -t 20 - EXEC:sort | sha256sum
+}
+
+socat_two_commands() {
+	numbers 5000 >"$folder/lines"
+	socat -t 20 -u EXEC:"cat $folder/lines" EXEC:"tee $folder/copy" | wc -c
+	sha256sum <"$folder/copy"
+}
+
+# ---- perl ----
+
+perl_socketpair() {
+	perl "$here/perl_socketpair.pl"
+}
+
+perl_open3() {
+	perl "$here/perl_open3.pl"
+}
+
+# ---- bash ----
+
+# Bash makes its coprocesses' pipes itself; here the shell that has them talks over a socketpair.
+bash_coprocess() {
+	numbers 2000 | socat -t 20 - EXEC:"bash $here/coprocess.bash" | sha256sum
+}
+
+# ---- ssh ----
+
+free_port() {
+	perl -MIO::Socket::INET -e \
+		'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport, "\n"'
+}
+
+write_sshd_config() {
+	cat >"$folder/sshd_config" <<-END
+		ListenAddress 127.0.0.1:$1
+		HostKey $folder/host_key
+		AuthorizedKeysFile $folder/user_key.pub
+		PidFile none
+		StrictModes no
+		UsePAM no
+		PasswordAuthentication no
+		PrintMotd no
+		PrintLastLog no
+		Subsystem sftp internal-sftp
+	END
+}
+
+write_ssh_config() {
+	cat >"$folder/ssh_config" <<-END
+		Host loopback
+		HostName 127.0.0.1
+		Port $1
+		User $(id -un)
+		IdentityFile $folder/user_key
+		IdentitiesOnly yes
+		StrictHostKeyChecking no
+		UserKnownHostsFile $folder/known_hosts
+		BatchMode yes
+		ConnectTimeout 20
+		LogLevel ERROR
+	END
+}
+
+# The daemon of a super-user insists on its folder for the processes that it locks away.
+make_run_folder() {
+	if [ "$(id -u)" -eq 0 ]; then
+		mkdir -p /run/sshd
+	fi
+}
+
+wait_for_sshd() {
+	local tries
+	for tries in $(seq 100); do
+		if ssh -F "$folder/ssh_config" loopback true 2>>"$folder/ssh.log"; then
+			return
+		fi
+		kill -0 "$sshd_pid" || break
+		sleep 0.1
+	done
+	echo "no sshd after $tries tries:" >&2
+	tail -n 20 "$folder/sshd.log" "$folder/ssh.log" >&2
+	return 1
+}
+
+start_sshd() {
+	local port
+	port=$(free_port)
+	ssh-keygen -q -t ed25519 -N '' -f "$folder/host_key"
+	ssh-keygen -q -t ed25519 -N '' -f "$folder/user_key"
+	write_sshd_config "$port"
+	write_ssh_config "$port"
+	make_run_folder
+	/usr/sbin/sshd -D -f "$folder/sshd_config" -E "$folder/sshd.log" &
+	sshd_pid=$!
+	wait_for_sshd
+}
+
+ssh_loopback() {
+	start_sshd
+	head -c 50000000 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>>"$folder/openssl.log" >"$folder/sent"
+	sha256sum <"$folder/sent"
+	ssh -F "$folder/ssh_config" loopback "cat >$folder/arrived" <"$folder/sent"
+	sha256sum <"$folder/arrived"
+	ssh -F "$folder/ssh_config" loopback "cat $folder/arrived" | sha256sum
+	ssh -F "$folder/ssh_config" loopback 'cat; echo on standard error >&2; exit 7' <<<'and a status' 2>&1 || echo "status $?"
+}
+
+sftp_loopback() {
+	start_sshd
+	numbers 200000 >"$folder/sent"
+	sftp -q -F "$folder/ssh_config" -b - loopback >"$folder/sftp.log" <<<"put $folder/sent $folder/arrived"
+	sha256sum <"$folder/arrived"
+}
+
+# ---- git and rsync ----
+
+make_repository() {
+	git init --quiet --initial-branch=main "$1"
+	git -C "$1" config user.name nobody
+	git -C "$1" config user.email nobody@localhost
+	numbers 50000 >"$1/lines"
+	git -C "$1" add lines
+	git -C "$1" commit --quiet --message lines
+}
+
+git_over_ssh() {
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+	export GIT_AUTHOR_DATE='2001-01-01T00:00:00Z' GIT_COMMITTER_DATE='2001-01-01T00:00:00Z'
+	start_sshd
+	make_repository "$folder/origin"
+	export GIT_SSH_COMMAND="ssh -F $folder/ssh_config"
+	git clone --quiet "ssh://loopback$folder/origin" "$folder/clone"
+	sha256sum <"$folder/clone/lines"
+	git -C "$folder/clone" push --quiet origin main:refs/heads/back
+	git -C "$folder/origin" rev-parse back
+	git -C "$folder/clone" fsck --full --strict 2>&1
+}
+
+# rsync's remote shell without a remote: it drops the host name and runs the rest.
+write_local_shell() {
+	printf '#!/bin/sh\nshift\nexec "$@"\n' >"$folder/local-shell"
+	chmod +x "$folder/local-shell"
+}
+
+rsync_local() {
+	write_local_shell
+	mkdir "$folder/source"
+	numbers 100000 >"$folder/source/a"
+	numbers 30000 >"$folder/source/b"
+	rsync -a -e "$folder/local-shell" "$folder/source/" "nowhere:$folder/there/"
+	numbers 30001 >"$folder/source/b"
+	rsync -a -e "$folder/local-shell" "$folder/source/" "nowhere:$folder/there/"
+	rsync -a -e "$folder/local-shell" "nowhere:$folder/there/" "$folder/back/"
+	(cd "$folder/back" && sha256sum a b)
+}
+
+name=${1:?usage: across.bash NAME}
+if [ "$(type -t "$name")" != function ]; then
+	echo "across.bash: no check is called $name" >&2
+	exit 2
+fi
+"$name"
