@@ -49,7 +49,7 @@ $(B)/obj/%.o: src/%.c $(B)/flags
 # keeps a copy of them.
 $(B)/libweir.so: $(library_objects)
 	$(call say,LD)
-	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) $(HARD) -Wl,-z,initfirst -Wl,-soname,libweir.so -pthread -o $@ $^
+	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) $(HARD) -Wl,-z,initfirst -Wl,-Bsymbolic-functions -Wl,-soname,libweir.so -pthread -o $@ $^
 
 $(B)/weir: $(command_objects)
 	$(call say,LD)

@@ -6,7 +6,6 @@
  *
  * prints "OPERATIONS NANOSECONDS". The workloads are the table at the end of this file.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

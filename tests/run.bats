@@ -313,6 +313,26 @@ assert o["pairs"] == 0 and o["list"] == [] and o["not_listed"] == 0, o
 	python3 -m json.tool <<<"$output"
 }
 
+@test "--stats tells what a pair carried" {
+	run -0 --separate-stderr timeout 20 "$WEIR" run --capacity 64 --stats out.json python3 -c '
+import socket
+a, b = socket.socketpair()
+a.send(b"hello"); b.recv(3); b.send(b"xy")
+socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+'
+	python3 -c '
+import json
+o = json.load(open("out.json"))
+assert o["pairs"] == 1 and o["left_to_kernel"]["reasons"]["type"] == 1, o
+p = o["list"][0]
+assert p["number"] == 1 and p["comm"] == "python3", p
+a, b = p["a_to_b"], p["b_to_a"]
+assert a["capacity"] == b["capacity"] == 64, p
+assert (a["bytes_written"], a["bytes_read"], a["writes"], a["reads"], a["max_buffered"]) == (5, 3, 1, 1, 5), p
+assert (b["bytes_written"], b["bytes_read"]) == (2, 0), p
+'
+}
+
 @test "--stats that cannot be had" {
 	run -125 --separate-stderr timeout 20 "$WEIR" run --stats /no/such/folder/file touch started
 	[ "${#stderr_lines[@]}" -eq 1 ]

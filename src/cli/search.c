@@ -43,7 +43,7 @@ int weir_search_path(char *path, size_t size, const char *name)
 
 		if (error == 0)
 			return 0;
-		if (error == -EACCES)
+		if (error != -ENOENT)
 			failure = error;
 		folder += length;
 		if (!*folder)

@@ -73,14 +73,16 @@ static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, si
 
 /* One attempt. This thread may be in a signal handler that interrupted itself
  * in the middle of a write to the same pipe: then the bytes wait aside. */
-static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t len, bool first)
+static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t len, int flags,
+                   bool first)
 {
 	int error = weir_pipe_lock_writer(&end->out);
 
 	if (error == -ESTALE)
 		return WEIR_TO_KERNEL;
 	if (error == -EDEADLK) {
-		size_t n = weir_pipe_put_aside(&end->out, end->fd, span, len);
+		bool waits = !(flags & MSG_DONTWAIT) && !os_nonblocking(end->fd);
+		size_t n = weir_pipe_put_aside(&end->out, end->fd, span, len, waits);
 		return n > 0 ? (ssize_t)n : -EAGAIN;
 	}
 	weir_note_cpu(&end->out.pipe->writer_cpu);
@@ -110,10 +112,10 @@ static ssize_t send_rest(const struct weir_end *end, struct weir_span span, size
 
 /* The wait is over without room having been announced: a writer that was left
  * asleep although there was some takes it before it goes. */
-static ssize_t stop(const struct weir_end *end, struct weir_span *span, size_t left, bool first,
-                    int why)
+static ssize_t stop(const struct weir_end *end, struct weir_span *span, size_t left, int flags,
+                    bool first, int why)
 {
-	ssize_t n = why == -EINTR || why == WEIR_WAIT_ENDED ? put(end, span, left, first) : 0;
+	ssize_t n = why == -EINTR || why == WEIR_WAIT_ENDED ? put(end, span, left, flags, first) : 0;
 
 	return n > 0 ? n : why;
 }
@@ -123,7 +125,7 @@ ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t 
 	size_t total = 0;
 
 	for (;;) {
-		ssize_t n = put(end, &span, len - total, total == 0);
+		ssize_t n = put(end, &span, len - total, flags, total == 0);
 		if (n == WEIR_TO_KERNEL && total > 0)
 			n = send_rest(end, span, len - total, flags);
 		if (n == -EPIPE)
@@ -138,7 +140,7 @@ ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t 
 		int r = weir_wait_room(end, flags, total > 0, len - total);
 		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && total > 0))
 			continue;
-		n = stop(end, &span, len - total, total == 0, r);
+		n = stop(end, &span, len - total, flags, total == 0, r);
 		if (n > 0)
 			total += (size_t)n;
 		return total ? (ssize_t)total : n;

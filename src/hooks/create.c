@@ -1,5 +1,6 @@
 /* Descriptors come to life: pairs are marked, and a fresh number is nothing else. */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -221,6 +222,27 @@ WEIR_EXPORT int inotify_init1(int flags)
 WEIR_EXPORT int memfd_create(const char *name, unsigned int flags)
 {
 	return weir_fresh(weir_real()->memfd_create(name, flags));
+}
+
+/* Names made by libc itself. */
+WEIR_EXPORT int mkstemp(char *name)
+{
+	return weir_fresh(weir_real()->mkstemp(name));
+}
+
+WEIR_EXPORT int mkstemp64(char *name)
+{
+	return weir_fresh(weir_real()->mkstemp64(name));
+}
+
+WEIR_EXPORT int mkostemp(char *name, int flags)
+{
+	return weir_fresh(weir_real()->mkostemp(name, flags));
+}
+
+WEIR_EXPORT int mkostemp64(char *name, int flags)
+{
+	return weir_fresh(weir_real()->mkostemp64(name, flags));
 }
 
 int pidfd_open(pid_t pid, unsigned int flags);

@@ -1,7 +1,10 @@
 /* read and its relatives: one path, many names. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 
+#include "base/os.h"
 #include "hooks/hooks.h"
 
 enum { POSITION_NONE = -1 };
@@ -10,6 +13,21 @@ enum { POSITION_NONE = -1 };
 static bool kernel_only(int flags)
 {
 	return (flags & (MSG_OOB | MSG_ERRQUEUE)) != 0;
+}
+
+/* The sender's address, as unix(7) gives it: none unless it was bound later. */
+static void peer_name(int fd, void *name, socklen_t *len)
+{
+	socklen_t given = *len;
+	struct sockaddr_un peer;
+	socklen_t peer_len = sizeof(peer);
+
+	*len = 0;
+	if (os_call(SYS_getpeername, fd, (long)&peer, (long)&peer_len, 0, 0, 0) < 0 ||
+	    peer_len <= sizeof(sa_family_t))
+		return;
+	memcpy(name, &peer, given < peer_len ? given : peer_len);
+	*len = peer_len;
 }
 
 /* A zero-length read gives 0 whatever the state, in libc's and the kernel's
@@ -45,7 +63,7 @@ WEIR_EXPORT ssize_t __read_chk(int fd, void *buf, size_t count, size_t size)
 	return weir_read(fd, buf, count);
 }
 
-static ssize_t read_vector(int fd, const struct iovec *iov, int count)
+static ssize_t read_vector(int fd, const struct iovec *iov, int count, int flags)
 {
 	struct weir_end end;
 
@@ -54,12 +72,12 @@ static ssize_t read_vector(int fd, const struct iovec *iov, int count)
 	if (count < 0)
 		return -EINVAL;
 	ssize_t len = weir_check_vector(iov, (size_t)count);
-	return len == 0 ? WEIR_TO_KERNEL : weir_receive(&end, iov, (size_t)count, 0);
+	return len == 0 ? WEIR_TO_KERNEL : weir_receive(&end, iov, (size_t)count, flags);
 }
 
 WEIR_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
-	ssize_t n = read_vector(fd, iov, count);
+	ssize_t n = read_vector(fd, iov, count, 0);
 
 	return n == WEIR_TO_KERNEL ? weir_real()->readv(fd, iov, count) : weir_result(n);
 }
@@ -67,8 +85,10 @@ WEIR_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 /* With the position -1 these are readv; any other is ESPIPE, as on any socket. */
 WEIR_EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags)
 {
-	ssize_t n = at == POSITION_NONE && flags == 0 ? read_vector(fd, iov, count)
-	                                              : WEIR_TO_KERNEL;
+	ssize_t n = WEIR_TO_KERNEL;
+
+	if (at == POSITION_NONE)
+		n = read_vector(fd, iov, count, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
 
 	return n == WEIR_TO_KERNEL ? weir_real()->preadv2(fd, iov, count, at, flags)
 	                           : weir_result(n);
@@ -103,7 +123,7 @@ WEIR_EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, __SOCKADD
 	if (n == WEIR_TO_KERNEL)
 		return weir_real()->recvfrom(fd, buf, len, flags, from.__sockaddr__, from_len);
 	if (n >= 0 && from.__sockaddr__ && from_len)
-		*from_len = 0; /* the peer has no name */
+		peer_name(fd, from.__sockaddr__, from_len);
 	return weir_result(n);
 }
 
@@ -133,7 +153,7 @@ static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 	if (n < 0)
 		return n;
 	if (msg->msg_name)
-		msg->msg_namelen = 0;
+		peer_name(fd, msg->msg_name, &msg->msg_namelen);
 	msg->msg_controllen = 0;
 	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
 	return n;
@@ -149,6 +169,11 @@ WEIR_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	if (n >= 0 && msg->msg_controllen > 0)
 		weir_rights_in(msg);
 	return n;
+}
+
+static bool valid(const struct timespec *t)
+{
+	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
 }
 
 static bool past(const struct timespec *end)
@@ -167,7 +192,7 @@ WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, i
 	struct timespec end = {0, 0};
 	unsigned int done = 0;
 
-	if (!weir_marked(fd))
+	if (!weir_marked(fd) || (timeout && !valid(timeout)))
 		return weir_real()->recvmmsg(fd, messages, count, flags, timeout);
 	if (timeout) {
 		clock_gettime(CLOCK_MONOTONIC, &end);

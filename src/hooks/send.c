@@ -31,18 +31,18 @@ WEIR_EXPORT ssize_t write(int fd, const void *buf, size_t count)
 	return weir_write(fd, buf, count);
 }
 
-static ssize_t write_vector(int fd, const struct iovec *iov, int count)
+static ssize_t write_vector(int fd, const struct iovec *iov, int count, int flags)
 {
 	struct weir_end end;
 
 	if (!weir_end_of(fd, &end))
 		return WEIR_TO_KERNEL;
-	return count < 0 ? -EINVAL : weir_send(&end, iov, (size_t)count, 0);
+	return count < 0 ? -EINVAL : weir_send(&end, iov, (size_t)count, flags);
 }
 
 WEIR_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
-	ssize_t n = write_vector(fd, iov, count);
+	ssize_t n = write_vector(fd, iov, count, 0);
 
 	return n == WEIR_TO_KERNEL ? weir_real()->writev(fd, iov, count) : weir_result(n);
 }
@@ -50,8 +50,10 @@ WEIR_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 /* With the position -1 these are writev; any other is ESPIPE, as on any socket. */
 WEIR_EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags)
 {
-	ssize_t n = at == POSITION_NONE && flags == 0 ? write_vector(fd, iov, count)
-	                                              : WEIR_TO_KERNEL;
+	ssize_t n = WEIR_TO_KERNEL;
+
+	if (at == POSITION_NONE)
+		n = write_vector(fd, iov, count, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
 
 	return n == WEIR_TO_KERNEL ? weir_real()->pwritev2(fd, iov, count, at, flags)
 	                           : weir_result(n);

@@ -8,7 +8,11 @@
 
 #include "hooks/hooks.h"
 
-enum { STREAMS_MAX = 1024 };
+enum {
+	STREAMS_MAX = 1024,
+	FILE_NO_READS = 4,          /* glibc's FILE flags, part of its ABI */
+	FILE_NO_WRITES = 8,
+};
 
 /* Our streams and their descriptors, for fileno. */
 static struct {
@@ -41,13 +45,15 @@ static ssize_t stream_write(void *cookie, const char *buf, size_t size)
 	return (ssize_t)done;
 }
 
+/* ESPIPE on a socket; the stream may have come to serve a file (freopen). */
 static int stream_seek(void *cookie, off64_t *at, int whence)
 {
-	(void)cookie;
-	(void)at;
-	(void)whence;
-	errno = ESPIPE;
-	return -1;
+	off64_t now = lseek64(fd_of(cookie), *at, whence);
+
+	if (now < 0)
+		return -1;
+	*at = now;
+	return 0;
 }
 
 static void forget(int fd)
@@ -111,6 +117,14 @@ WEIR_EXPORT FILE *fdopen(int fd, const char *mode)
 	return weir_marked(fd) ? open_stream(fd, mode) : weir_real()->fdopen(fd, mode);
 }
 
+/* libc opened the descriptor where no hook sees it. */
+static FILE *fresh_stream(FILE *stream)
+{
+	if (stream)
+		weir_fresh(weir_real()->fileno(stream));
+	return stream;
+}
+
 WEIR_EXPORT int fileno(FILE *stream)
 {
 	int fd = our_fileno(stream);
@@ -123,6 +137,72 @@ WEIR_EXPORT int fileno_unlocked(FILE *stream)
 	int fd = our_fileno(stream);
 
 	return fd >= 0 ? fd : weir_real()->fileno_unlocked(stream);
+}
+
+static int open_flags(const char *mode)
+{
+	int flags = mode[0] == 'r' ? O_RDONLY : O_WRONLY | O_CREAT;
+
+	if (mode[0] == 'w')
+		flags |= O_TRUNC;
+	if (mode[0] == 'a')
+		flags |= O_APPEND;
+	if (strchr(mode, '+'))
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
+	if (strchr(mode, 'e'))
+		flags |= O_CLOEXEC;
+	return strchr(mode, 'x') ? flags | O_EXCL : flags;
+}
+
+/* Our stream goes on at its number, over whatever stands there now. */
+static FILE *reopen(FILE *stream, int fd, const char *path, const char *mode)
+{
+	fflush(stream);
+	int fresh = open(path, open_flags(mode), 0666);
+	if (fresh < 0 || dup3(fresh, fd, open_flags(mode) & O_CLOEXEC) < 0) {
+		int error = errno;
+		if (fresh >= 0)
+			weir_close(fresh);
+		fclose(stream);
+		errno = error;
+		return NULL;
+	}
+	weir_close(fresh);
+	__fpurge(stream);
+	clearerr(stream);
+	stream->_flags &= ~(FILE_NO_READS | FILE_NO_WRITES);
+	if (!strchr(mode, '+'))
+		stream->_flags |= mode[0] == 'r' ? FILE_NO_WRITES : FILE_NO_READS;
+	return stream;
+}
+
+WEIR_EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
+{
+	int fd = our_fileno(stream);
+
+	if (fd >= 0 && path)
+		return reopen(stream, fd, path, mode);
+	return fd >= 0 ? stream : fresh_stream(weir_real()->freopen(path, mode, stream));
+}
+
+WEIR_EXPORT FILE *freopen64(const char *path, const char *mode, FILE *stream)
+{
+	return freopen(path, mode, stream);
+}
+
+WEIR_EXPORT FILE *fopen(const char *path, const char *mode)
+{
+	return fresh_stream(weir_real()->fopen(path, mode));
+}
+
+WEIR_EXPORT FILE *fopen64(const char *path, const char *mode)
+{
+	return fresh_stream(weir_real()->fopen64(path, mode));
+}
+
+WEIR_EXPORT FILE *tmpfile(void)
+{
+	return fresh_stream(weir_real()->tmpfile());
 }
 
 /* What the old stream had not written yet goes out through the new one, as it

@@ -1,6 +1,7 @@
 /* sendfile and splice: from and to other descriptors, through a small buffer. */
 #include <fcntl.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -115,16 +116,25 @@ static ssize_t splice_out(const struct weir_end *end, int out, size_t len, unsig
 	return n < 0 ? -errno : n;
 }
 
+static const unsigned int known_flags =
+        SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
+
+/* One side of a splice must be; the kernel refuses the rest before it moves. */
+static bool is_pipe(int fd)
+{
+	return os_call(SYS_fcntl, fd, F_GETPIPE_SZ, 0, 0, 0, 0) > 0;
+}
+
 WEIR_EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len,
                            unsigned int flags)
 {
 	struct weir_end end;
 	ssize_t n = WEIR_TO_KERNEL;
 
-	if (len > 0 && !in_at && !out_at && !(weir_marked(in) && weir_marked(out))) {
-		if (weir_end_of(out, &end))
+	if (len > 0 && !in_at && !out_at && !(flags & ~known_flags)) {
+		if (weir_end_of(out, &end) && is_pipe(in))
 			n = splice_in(&end, in, len, flags);
-		else if (weir_end_of(in, &end))
+		else if (weir_end_of(in, &end) && is_pipe(out))
 			n = splice_out(&end, out, len, flags);
 	}
 	return n == WEIR_TO_KERNEL ? weir_real()->splice(in, in_at, out, out_at, len, flags)

@@ -33,11 +33,33 @@ ssize_t weir_check_vector(const struct iovec *iov, size_t count)
 		if (iov[i].iov_len > (size_t)SSIZE_MAX)
 			return -EINVAL;
 		ssize_t len = weir_check_buffer(iov[i].iov_base, iov[i].iov_len);
-		if (len < 0)
-			return len;
+		if (len < 0) /* what comes before a bad buffer moves, as a short count */
+			return total ? (ssize_t)total : len;
 		total += (size_t)len;
 	}
 	return (ssize_t)(total < transfer_max ? total : transfer_max);
+}
+
+/* The kernel looks at the socket before it looks at the buffer: an error, the end
+ * or a wait comes first. */
+static ssize_t receive_nowhere(const struct weir_end *end, int flags)
+{
+	char byte;
+	struct iovec iov = {&byte, 1};
+	ssize_t n = weir_end_receive(end, weir_span_of(&iov, 1), 1,
+	                             MSG_PEEK | (flags & MSG_DONTWAIT));
+
+	return n > 0 ? -EFAULT : n;
+}
+
+static ssize_t send_nothing(const struct weir_end *end, int flags)
+{
+	int saved = errno;
+	ssize_t n = weir_real()->send(end->fd, NULL, 0, flags & MSG_NOSIGNAL);
+	int error = n < 0 ? errno : EFAULT;
+
+	errno = saved;
+	return -error;
 }
 
 /* A blocking call is a cancellation point also when it need not wait. */
@@ -45,6 +67,8 @@ ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t
 {
 	ssize_t len = weir_check_vector(iov, count);
 
+	if (len == -EFAULT && !unmapped(iov))
+		return receive_nowhere(end, flags);
 	if (len < 0)
 		return len;
 	pthread_testcancel();
@@ -55,6 +79,8 @@ ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t co
 {
 	ssize_t len = weir_check_vector(iov, count);
 
+	if (len == -EFAULT && !unmapped(iov))
+		return send_nothing(end, flags);
 	if (len <= 0)
 		return len < 0 ? len : WEIR_TO_KERNEL;
 	pthread_testcancel();

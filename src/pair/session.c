@@ -41,7 +41,7 @@ static uint64_t span_for(const struct weir_config *config)
 	uint64_t needed = config->capacity_given ? config->capacity : largest_sndbuf();
 	uint64_t span = RING_SPAN_MIN;
 
-	while (span < needed || span < config->capacity)
+	while (span < needed + WEIR_ASIDE_SIZE || span < config->capacity + WEIR_ASIDE_SIZE)
 		span *= 2;
 	return span;
 }

@@ -11,7 +11,7 @@ enum {
 	MARKER = 1,                 /* the last byte that is ours after a hand-over */
 	PADDING = 1500,             /* bytes of one message that fills, never the last one */
 	BELLS_MAX = 512,            /* bound on loops that fill or empty the queue */
-	EDGES_MAX = 24,             /* unread events of an edge-triggered watcher */
+	EDGES_MAX = 60,             /* unread events of an edge-triggered watcher */
 };
 
 /* Zeros to send from, and a place for received bells: never looked at. */

@@ -89,9 +89,9 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 {
 	struct weir_pipe *pipe = ref->pipe;
 
-	if (limit > ref->span_mask + 1)
-		limit = ref->span_mask + 1;
-	uint64_t mask = weir_ring_mask_for(limit, load64_relaxed(&pipe->mask));
+	if (limit > ref->span_mask + 1 - WEIR_ASIDE_SIZE)
+		limit = ref->span_mask + 1 - WEIR_ASIDE_SIZE;
+	uint64_t mask = weir_ring_mask_for(limit + WEIR_ASIDE_SIZE, load64_relaxed(&pipe->mask));
 	struct weir_ring ring = ring_of(ref);
 	store64_relaxed(&pipe->origin, weir_ring_grow(&ring, mask));
 	store64_relaxed(&pipe->mask, mask);
@@ -153,14 +153,27 @@ uint64_t weir_pipe_used(const struct weir_pipe_ref *ref)
 	return used > ref->span_mask + 1 ? 0 : used;
 }
 
-uint64_t weir_pipe_room(const struct weir_pipe_ref *ref)
+/* The writer's view: bytes in the ring, no more than the storage holds. */
+static uint64_t checked_used(const struct weir_pipe_ref *ref)
 {
 	uint64_t used = load64_relaxed(&ref->pipe->tail) - load64_ordered(&ref->pipe->head);
-	uint64_t limit = load64_relaxed(&ref->pipe->limit);
 
-	if (__builtin_expect(used > ref->span_mask + 1 || limit > ref->span_mask + 1, 0))
+	if (__builtin_expect(used > ref->span_mask + 1 ||
+	                     load64_relaxed(&ref->pipe->limit) > ref->span_mask + 1, 0))
 		weir_die("the session's memory is damaged: %llu bytes in a pipe",
 		         (unsigned long long)used);
+	return used;
+}
+
+uint64_t weir_pipe_room(const struct weir_pipe_ref *ref)
+{
+	uint64_t tail = load64_acquire(&ref->pipe->tail);
+	uint64_t used = tail - load64_ordered(&ref->pipe->head);
+	uint64_t limit = load64_relaxed(&ref->pipe->limit);
+
+	/* Without the writer lock the head may have passed the tail that was read. */
+	if (used > ref->span_mask + 1)
+		return limit;
 	return used < limit ? limit - used : 0;
 }
 
@@ -186,13 +199,15 @@ static void publish(struct weir_pipe *pipe, uint64_t tail, uint64_t used)
 	store64_relaxed(&pipe->pending, 0);
 }
 
-ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
+/* `beyond`: how far the bound may be exceeded. */
+static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
+                   uint64_t beyond)
 {
 	struct weir_pipe *pipe = ref->pipe;
 	uint64_t tail = load64_relaxed(&pipe->tail);
-	uint64_t room = weir_pipe_room(ref);
-	uint64_t limit = load64_relaxed(&pipe->limit);
-	uint64_t used = limit - room;
+	uint64_t used = checked_used(ref);
+	uint64_t bound = load64_relaxed(&pipe->limit) + beyond;
+	uint64_t room = used < bound ? bound - used : 0;
 
 	if (n > room)
 		n = (size_t)room;
@@ -212,6 +227,11 @@ ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span 
 	}
 	publish(pipe, tail + n, used + n);
 	return (ssize_t)n;
+}
+
+ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
+{
+	return put(ref, fd, span, n, 0);
 }
 
 size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
@@ -238,7 +258,8 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 	return n;
 }
 
-size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
+size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
+                           bool beyond)
 {
 	struct weir_pipe *pipe = ref->pipe;
 	uint32_t used = load32_relaxed(&pipe->aside_used);
@@ -246,6 +267,8 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
 	uint64_t taken = load64_relaxed(&pipe->pending) + used;
 	struct weir_ring aside = {.mask = WEIR_ASIDE_SIZE - 1, .storage = pipe->aside};
 
+	if (beyond)
+		room += WEIR_ASIDE_SIZE;
 	room = room > taken ? room - taken : 0;
 	if (room > WEIR_ASIDE_SIZE - used)
 		room = WEIR_ASIDE_SIZE - used;
@@ -269,7 +292,7 @@ static void append_aside(const struct weir_pipe_ref *ref)
 		uint32_t used = load32_acquire(&pipe->aside_used);
 		struct iovec iov = {pipe->aside + done, used - done};
 		struct weir_span span = weir_span_of(&iov, 1);
-		ssize_t n = weir_pipe_put(ref, fd, &span, iov.iov_len);
+		ssize_t n = put(ref, fd, &span, iov.iov_len, WEIR_ASIDE_SIZE);
 		if (n <= 0)
 			break;
 		done += (uint32_t)n;

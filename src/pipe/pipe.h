@@ -141,9 +141,11 @@ size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, s
 
 /* Leaves bytes for the interrupted owner of the writer lock, who is this thread
  * (weir_pipe_lock_writer gave -EDEADLK). Moves what there is room for. The owner
- * rings the reader through `fd`, a descriptor of the writer's end. */
+ * rings the reader through `fd`, a descriptor of the writer's end. `beyond`: a
+ * handler that would have to wait may exceed the bound by WEIR_ASIDE_SIZE, as
+ * the room that it waits for cannot come before it returns. */
 size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_span *span,
-                           size_t n);
+                           size_t n, bool beyond);
 
 /* True in checked builds where the shared words fit together. Both locks. */
 bool weir_pipe_is_valid(const struct weir_pipe_ref *ref);

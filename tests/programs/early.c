@@ -2,7 +2,7 @@
  *
  * Not a table of cases: what is tested is when things run. Each stage uses a pair of
  * its own and prints its name to standard output by a plain write, so that the order
- * can be compared with the native run. LD_PRELOAD may add libearly.so, whose own
+ * can be compared with the native run. LD_PRELOAD may add the library of libraries/early.c, whose own
  * constructor and destructor do the same. */
 #define _GNU_SOURCE
 #include <stdio.h>

@@ -200,17 +200,25 @@ CASE(polls_are_interrupted)
 /* ---- handlers that write to the pair that the interrupted thread uses ---- */
 
 static int bell_fd;
-static volatile sig_atomic_t bells, bells_refused;
+static volatile sig_atomic_t bells, bells_refused, refused_with;
 
 static void ring(int number)
 {
 	int error = errno;
 	(void)number;
-	if (write(bell_fd, "h", 1) == 1)
+	if (write(bell_fd, "h", 1) == 1) {
 		bells++;
-	else
+	} else {
 		bells_refused++;
+		refused_with = errno;
+	}
 	errno = error;
+}
+
+static void check_no_bell_was_refused(void)
+{
+	errno = refused_with;
+	CHECK_EQ(bells_refused, 0);
 }
 
 /* The self-pipe trick: the handler writes, the loop polls and reads. */
@@ -238,7 +246,7 @@ CASE(self_pipe)
 	ssize_t n = read(sv[1], rest, sizeof(rest));
 	heard += n > 0 ? n : 0;
 	CHECK_EQ(heard, bells);
-	CHECK_EQ(bells_refused, 0);
+	check_no_bell_was_refused();
 }
 
 CASE(self_pipe_wakes_a_blocking_read)
@@ -282,7 +290,7 @@ CASE(a_handler_writes_into_a_write)
 		*(byte == 'm' ? &mine : &theirs) += 1;
 	CHECK_EQ(mine, sent);
 	CHECK_EQ(theirs, bells);
-	CHECK_EQ(bells_refused, 0);
+	check_no_bell_was_refused();
 	CHECK(bells > 10);
 }
 
@@ -328,7 +336,7 @@ CASE(a_handler_writes_into_a_waiting_write)
 	worker_join(&w);
 	CHECK_EQ(t.mine, sent);
 	CHECK_EQ(t.theirs, bells);
-	CHECK_EQ(bells_refused, 0);
+	check_no_bell_was_refused();
 }
 
 /* A handler on a full, non-blocking end is told so, and nothing is lost. */

@@ -167,14 +167,14 @@ CASE(line_buffered)
 
 CASE(fully_buffered_with_an_own_buffer)
 {
-	static char buffer[64];
+	static char buffer[256];
 	int sv[2];
 	pair_open(sv, 0);
 	FILE *out = stream(sv[0], "w");
 	CHECK(setvbuf(out, buffer, _IOFBF, sizeof(buffer)) == 0);
 	CHECK(fputs("abc\n", out) >= 0);
 	hear_nothing(sv[1]);
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 60; i++)
 		CHECK(fputs("0123456789", out) >= 0);
 	CHECK(readiness(sv[1]) & POLLIN);
 	CHECK(fclose(out) == 0);
