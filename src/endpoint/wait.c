@@ -1,6 +1,7 @@
 #include "endpoint/wait.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include "base/os.h"
@@ -10,6 +11,7 @@ enum {
 	SPINS = 1000,               /* looks before a wait goes to the kernel */
 	SPIN_FAILS_MAX = 3,         /* in a row, then a wait looks only ... */
 	SPIN_RETRY = 16,            /* ... every so many times */
+	YIELDS = 4,                 /* before a busy lock is waited for */
 };
 
 void weir_note_cpu(weir_word32 *where)
@@ -61,11 +63,31 @@ static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct wei
 	return false;
 }
 
+/* A writer that is interrupted in the act by the very reader that it woke needs
+ * the processor, not a queue at its lock. */
+static int lock_both(const struct weir_pipe_ref *ref)
+{
+	int error = weir_pipe_lock_reader(ref);
+
+	if (error)
+		return error;
+	error = weir_pipe_try_lock_writer(ref);
+	for (int i = 0; error == -EBUSY && i < YIELDS; i++) {
+		sched_yield();
+		error = weir_pipe_try_lock_writer(ref);
+	}
+	if (error == -EBUSY)
+		error = weir_pipe_lock_writer(ref);
+	if (error)
+		weir_pipe_unlock_reader(ref);
+	return error;
+}
+
 /* Clears stale bells and says whether there is something to do at once. */
 static int settle_empty(const struct weir_end *end, bool force)
 {
 	struct weir_pipe *pipe = end->in.pipe;
-	int error = weir_pipe_lock(&end->in);
+	int error = lock_both(&end->in);
 	int result = WEIR_WAIT_ENDED;
 
 	if (error)

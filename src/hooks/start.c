@@ -15,7 +15,7 @@
 #include "base/os.h"
 #include "hooks/hooks.h"
 
-enum { VARIABLE_SIZE = 4096 };
+enum { VARIABLE_SIZE = 4096, ENVIRONMENT_SIZE = 65536, BAD_CONFIG_STATUS = 125 };
 
 static const char session_name[] = "WEIR_SESSION";
 
@@ -24,8 +24,45 @@ static char env_preload[VARIABLE_SIZE];
 static char stats_file[VARIABLE_SIZE];
 static bool follows = true;
 static bool verbose;
+static struct weir_config own_config;
 static bool owns_session;
 static weir_word32 state;       /* 0: not tried, 1: being tried, 2: there, 3: none */
+
+/* The environment as the kernel gave it: libc's own pointer to it may not be set
+ * yet, and what the program changes later changes nothing here. */
+static char *const *start_env;
+
+/* A hook ran before our constructor, so before libc has an environment. */
+static const char *early_variable(const char *name)
+{
+	static char text[ENVIRONMENT_SIZE];
+	size_t len = strlen(name);
+
+	if (!text[0]) {
+		long fd = os_call(SYS_openat, AT_FDCWD, (long)"/proc/self/environ",
+		                  O_RDONLY | O_CLOEXEC, 0, 0, 0);
+		if (fd < 0)
+			return getenv(name);
+		os_call(SYS_read, fd, (long)text, sizeof(text) - 2, 0, 0, 0);
+		os_close((int)fd);
+	}
+	for (const char *entry = text; *entry; entry += strlen(entry) + 1)
+		if (strncmp(entry, name, len) == 0 && entry[len] == '=')
+			return entry + len + 1;
+	return NULL;
+}
+
+static const char *variable(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!start_env)
+		return early_variable(name);
+	for (char *const *entry = start_env; *entry; entry++)
+		if (strncmp(*entry, name, len) == 0 && (*entry)[len] == '=')
+			return *entry + len + 1;
+	return NULL;
+}
 
 const char *weir_env_session(void)
 {
@@ -49,12 +86,23 @@ static struct weir_config config_from_environment(void)
 
 	for (size_t i = 0; i < weir_options_count; i++) {
 		const struct weir_option *option = &weir_options[i];
-		const char *text = option->variable ? getenv(option->variable) : NULL;
+		const char *text = option->variable ? variable(option->variable) : NULL;
 		const char *wrong = text ? option->set(&config, text) : NULL;
-		if (wrong)
-			weir_die("%s: '%s' is not %s", option->variable, text, wrong);
+		if (wrong) {
+			weir_say("%s: '%s' is not %s", option->variable, text, wrong);
+			os_call(SYS_exit_group, BAD_CONFIG_STATUS, 0, 0, 0, 0, 0);
+		}
 	}
 	return config;
+}
+
+static void configure(void)
+{
+	if (own_config.max_pairs > 0)
+		return;
+	own_config = config_from_environment();
+	if (own_config.stats)
+		snprintf(stats_file, sizeof(stats_file), "%s", own_config.stats);
 }
 
 /* Without the command the first process keeps the session's file open itself,
@@ -75,9 +123,9 @@ static int move_up(int fd)
 
 static int create_own(void)
 {
-	struct weir_config config = config_from_environment();
 	int fd;
-	int error = weir_session_create(&weir_session, &config, &fd);
+	configure();
+	int error = weir_session_create(&weir_session, &own_config, &fd);
 
 	if (error)
 		return error;
@@ -85,8 +133,6 @@ static int create_own(void)
 	owns_session = true;
 	snprintf(env_session, sizeof(env_session), "%s=/proc/%u/fd/%d", session_name,
 	         weir_own_pid(), fd);
-	if (config.stats)
-		snprintf(stats_file, sizeof(stats_file), "%s", config.stats);
 	return 0;
 }
 
@@ -98,7 +144,7 @@ static int attach_to(const char *path)
 
 static void keep_preload(void)
 {
-	const char *value = getenv("LD_PRELOAD");
+	const char *value = variable("LD_PRELOAD");
 	Dl_info info;
 
 	if (value && strlen(value) < sizeof(env_preload) - 16)
@@ -198,22 +244,28 @@ static bool start_now(const char *path)
 bool weir_start(void)
 {
 	if (load32_acquire(&state) == 0 && swap32_if(&state, 0, 1))
-		return start_now(getenv(session_name));
+		return start_now(variable(session_name));
 	while (load32_acquire(&state) == 1)
 		sched_yield();
 	return load32_acquire(&state) == 2;
 }
 
 /* Before any other library's constructor that may use a socket. */
-__attribute__((constructor(101))) static void construct(void)
+__attribute__((constructor(101))) static void construct(int argc, char **argv, char **env)
 {
-	const char *path = getenv(session_name);
+	(void)argc;
+	(void)argv;
+	start_env = env;
+	const char *path = variable(session_name);
 
 	weir_real();
 	keep_preload();
 	weir_own_pid();
-	if (path)
+	if (path) {
 		weir_start();
+		return;
+	}
+	configure();
 }
 
 static void write_own_stats(void)

@@ -7,6 +7,8 @@
 #include "base/os.h"
 #include "pair/pair.h"
 
+enum { PATIENCE_MAX = 1023 };
+
 /* /proc/net/unix, read piece by piece: the inode is the seventh field. */
 struct inode_scan {
 	int fd;
@@ -114,16 +116,42 @@ static bool keep_the_living(const struct weir_session *s, uint32_t touched)
 	return true;
 }
 
+/* A reclaim reads all of /proc/net/unix: where the last one found nothing, twice
+ * as many requests go without before the next. */
+static weir_word32 requests_left;
+static weir_word32 patience;
+
+static bool waits(void)
+{
+	uint32_t left = load32_relaxed(&requests_left);
+
+	if (left == 0)
+		return false;
+	store32_relaxed(&requests_left, left - 1);
+	return true;
+}
+
+static void learn(uint32_t found)
+{
+	uint32_t next = found ? 0 : load32_relaxed(&patience) * 2 + 1;
+
+	if (next > PATIENCE_MAX)
+		next = PATIENCE_MAX;
+	store32_relaxed(&patience, next);
+	store32_relaxed(&requests_left, next);
+}
+
 uint32_t weir_pair_reclaim(const struct weir_session *s)
 {
 	uint32_t touched = load32_acquire(&s->header->slots_touched);
 	uint32_t count = 0;
 
-	if (touched > s->slot_count || !swap32_if(&busy, 0, 1))
+	if (touched > s->slot_count || waits() || !swap32_if(&busy, 0, 1))
 		return 0;
 	question_all(s, touched);
 	if (keep_the_living(s, touched))
 		count = take_back(s, touched);
+	learn(count);
 	store32_release(&busy, 0);
 	return count;
 }

@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/message.h"
 #include "pipe/bell.h"
+
+enum { LOCK_WAIT_NS_MAX = 20 * 1000 * 1000 };
 
 static void lock_init(pthread_mutex_t *lock)
 {
@@ -110,16 +113,16 @@ static void recover_writer(struct weir_pipe *pipe)
 	store32_ordered(&pipe->saturated, WEIR_SATURATED);
 }
 
-static int lock(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex)
+/* What locking gave: makes the lock ours for this life
+ * of the pipe, or tells why not. */
+static int locked(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex, int error)
 {
-	int error = pthread_mutex_lock(mutex);
-
 	if (__builtin_expect(error == EOWNERDEAD, 0)) {
 		if (mutex == &ref->pipe->write_lock)
 			recover_writer(ref->pipe);
 		pthread_mutex_consistent(mutex);
-	} else if (__builtin_expect(error == EDEADLK, 0)) {
-		return -EDEADLK;
+	} else if (__builtin_expect(error == EDEADLK || error == EBUSY, 0)) {
+		return -error;
 	} else if (__builtin_expect(error != 0, 0)) {
 		weir_die("the session's memory is damaged: a lock gives error %d", error);
 	}
@@ -130,6 +133,32 @@ static int lock(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex)
 	return 0;
 }
 
+/* Waits in pieces: an owner that a signal interrupts between the release and the
+ * wake of the next owner may stay away for as long as its handler likes. */
+static int lock_busy(pthread_mutex_t *mutex)
+{
+	struct timespec until;
+	int error;
+
+	do {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += LOCK_WAIT_NS_MAX;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		error = pthread_mutex_timedlock(mutex, &until);
+	} while (error == ETIMEDOUT);
+	return error;
+}
+
+static int lock(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex)
+{
+	int error = pthread_mutex_trylock(mutex);
+
+	if (__builtin_expect(error == EBUSY, 0))
+		error = lock_busy(mutex);
+	return locked(ref, mutex, error);
+}
+
 int weir_pipe_lock_reader(const struct weir_pipe_ref *ref)
 {
 	return lock(ref, &ref->pipe->read_lock);
@@ -138,6 +167,13 @@ int weir_pipe_lock_reader(const struct weir_pipe_ref *ref)
 int weir_pipe_lock_writer(const struct weir_pipe_ref *ref)
 {
 	return lock(ref, &ref->pipe->write_lock);
+}
+
+int weir_pipe_try_lock_writer(const struct weir_pipe_ref *ref)
+{
+	pthread_mutex_t *mutex = &ref->pipe->write_lock;
+
+	return locked(ref, mutex, pthread_mutex_trylock(mutex));
 }
 
 void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref)
@@ -199,7 +235,23 @@ static void publish(struct weir_pipe *pipe, uint64_t tail, uint64_t used)
 	store64_relaxed(&pipe->pending, 0);
 }
 
-/* `beyond`: how far the bound may be exceeded. */
+/* Nobody will ever read what was just published: it was never written. A reader
+ * at work meanwhile may have it; then it was written before the end. */
+static bool take_back(const struct weir_pipe_ref *ref, uint64_t tail)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	if (locked(ref, &pipe->read_lock, pthread_mutex_trylock(&pipe->read_lock)) != 0)
+		return false;
+	bool unread = load64_relaxed(&pipe->head) <= tail;
+	if (unread)
+		store64_release(&pipe->tail, tail);
+	pthread_mutex_unlock(&pipe->read_lock);
+	return unread;
+}
+
+/* Publishes first and rings then: who is woken finds the bytes, and need not
+ * wait for the lock. `beyond`: how far the bound may be exceeded. */
 static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
                    uint64_t beyond)
 {
@@ -219,13 +271,12 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	struct weir_span before = *span;
 	store64_relaxed(&pipe->pending, n);
 	weir_ring_copy_in(&ring, tail, span, n);
+	publish(pipe, tail + n, used + n);
 	int error = weir_bell_ring(ref, fd);
-	if (__builtin_expect(error != 0, 0)) {
-		store64_relaxed(&pipe->pending, 0);
+	if (__builtin_expect(error != 0, 0) && take_back(ref, tail)) {
 		*span = before;
 		return error;
 	}
-	publish(pipe, tail + n, used + n);
 	return (ssize_t)n;
 }
 

@@ -114,6 +114,8 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
  * -ESTALE: the pipe has gone; in both cases nothing is locked. */
 int weir_pipe_lock_reader(const struct weir_pipe_ref *ref);
 int weir_pipe_lock_writer(const struct weir_pipe_ref *ref);
+/* As weir_pipe_lock_writer, but does not wait: -EBUSY where another holds it. */
+int weir_pipe_try_lock_writer(const struct weir_pipe_ref *ref);
 void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref);
 
 /* Appends what signal handlers left aside meanwhile, then unlocks. */

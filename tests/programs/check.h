@@ -348,6 +348,22 @@ static inline void wait_until_asleep(pid_t tid)
 	}
 }
 
+/* Opens files until every number below the highest open one is taken, so that the next
+ * descriptors get adjacent numbers whatever the caller left open. */
+static inline void fill_gaps(void)
+{
+	int highest = 2;
+	for (int fd = 3; fd < 1024; fd++)
+		highest = fcntl(fd, F_GETFD) >= 0 ? fd : highest;
+	int fd;
+	do {
+		fd = open("/dev/null", O_RDONLY);
+		CHECK(fd >= 0);
+	} while (fd < highest);
+	if (fd > highest)
+		close(fd);
+}
+
 /* ---- threads and children ---- */
 
 struct worker {

@@ -41,6 +41,7 @@ static int lowest_free(void)
 
 CASE(a_pair_takes_the_two_lowest_numbers)
 {
+	fill_gaps();
 	int sv[2], first = lowest_free();
 	pair_open(sv, 0);
 	CHECK_EQ(sv[0], first);
@@ -104,6 +105,7 @@ CASE(it_is_a_socket)
 CASE(close_range_closes_marked_descriptors)
 {
 	int a[2], b[2];
+	fill_gaps();
 	pair_open(a, 0);
 	pair_open(b, 0);
 	int spare = fcntl(a[1], F_DUPFD, 100);
@@ -137,6 +139,7 @@ CASE(close_range_may_only_mark_for_exec)
 CASE(closefrom_closes_marked_descriptors)
 {
 	int a[2], b[2];
+	fill_gaps();
 	pair_open(a, 0);
 	pair_open(b, 0);
 	say(a[0], "abc");

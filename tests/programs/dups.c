@@ -15,6 +15,7 @@ static void is_the_same_end(int fd, int peer)
 CASE(dup_of_a_marked_descriptor)
 {
 	int sv[2];
+	fill_gaps();
 	pair_open(sv, 0);
 	int other = dup(sv[0]);
 	CHECK_EQ(other, sv[1] + 1);
@@ -156,6 +157,7 @@ CASE(dup3_sets_close_on_exec)
 CASE(fcntl_duplicates)
 {
 	int sv[2];
+	fill_gaps();
 	pair_open(sv, 0);
 	int low = fcntl(sv[0], F_DUPFD, 0);
 	CHECK_EQ(low, sv[1] + 1);
@@ -175,6 +177,7 @@ CASE(fcntl_duplicates)
 CASE(raw_duplicates)
 {
 	int sv[2];
+	fill_gaps();
 	pair_open(sv, 0);
 	CHECK_EQ(syscall(SYS_dup, sv[0]), sv[1] + 1);
 	is_the_same_end(sv[1] + 1, sv[1]);

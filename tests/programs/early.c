@@ -2,8 +2,8 @@
  *
  * Not a table of cases: what is tested is when things run. Each stage uses a pair of
  * its own and prints its name to standard output by a plain write, so that the order
- * can be compared with the native run. LD_PRELOAD may add the library of libraries/early.c, whose own
- * constructor and destructor do the same. */
+ * can be compared with the native run. The library in libraries/early.c, preloaded,
+ * does the same in a constructor and a destructor of its own. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

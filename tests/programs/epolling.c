@@ -98,7 +98,7 @@ CASE(every_write_is_an_edge)
 	ep_add(ep, sv[1], EPOLLIN | EPOLLET);
 	for (int i = 0; i < 50; i++) {
 		say(sv[0], "abc");
-		if (ep_wait(ep, 1000) != EPOLLIN)
+		if (ep_wait(ep, 10000) != EPOLLIN)
 			check_fail(__FILE__, __LINE__, "no edge for write number %d", i + 1);
 		CHECK_EQ(ep_wait(ep, 0), 0);
 	}

@@ -346,7 +346,7 @@ CASE(poll_errors)
 	CHECK_FAILS(poll(opaque((void *)8), 1, 0), EFAULT);
 	CHECK_EQ(poll(NULL, 0, 0), 0);
 	CHECK_FAILS(ppoll(&p, 1, &wrong, NULL), EINVAL);
-	CHECK_FAILS(poll(&p, (nfds_t)opaque_number(1 << 28), 0), EINVAL);
+	CHECK_FAILS(poll(opaque(&p), (nfds_t)opaque_number(1 << 28), 0), EINVAL);
 }
 
 CASE(select_errors)

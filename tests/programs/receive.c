@@ -204,7 +204,7 @@ CASE(checked_read_aborts_on_overflow)
 	if (pid == 0) {
 		char buffer[4];
 		CHECK(close(2) == 0);
-		__read_chk(sv[0], buffer, (size_t)opaque_number(8), sizeof(buffer));
+		(void)!__read_chk(sv[0], buffer, (size_t)opaque_number(8), sizeof(buffer));
 		_exit(0);
 	}
 	int status = child_status(pid);
