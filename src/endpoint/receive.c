@@ -78,6 +78,7 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
 	if (error)
 		return error == -ESTALE ? WEIR_TO_KERNEL : -EAGAIN;
 	weir_note_cpu(&pipe->reader_cpu);
+	weir_note_life(&pipe->reader_life);
 	if (load32_relaxed(&pipe->carrier) == WEIR_BY_KERNEL) {
 		n = WEIR_TO_KERNEL;
 	} else {

@@ -3,10 +3,12 @@
 
 #include "base/os.h"
 #include "endpoint/wait.h"
+#include "pair/life.h"
 #include "pipe/bell.h"
 
 enum {
-	ASK_EVERY = 64,             /* writes between two looks whether the peer lives */
+	ASK_EVERY = 256,            /* writes between two looks whether the peer lives */
+	ASK_FOR_A_WHILE = 1024,     /* looks after its process has ended */
 	IOV_STEP = 16,              /* vectors of one call once the kernel carries */
 };
 
@@ -25,8 +27,14 @@ static ssize_t broken(const struct weir_end *end, int flags, size_t total)
 static bool has_lost_peer(const struct weir_end *end)
 {
 	struct weir_pipe *pipe = end->out.pipe;
-	uint32_t suspect = load32_relaxed(&pipe->suspect);
+	uint32_t life = load32_relaxed(&pipe->reader_life);
 
+	/* The kernel tells of an end a little before it closes the descriptors. */
+	if (__builtin_expect(weir_life_ended(&weir_session, life), 0)) {
+		swap32_if(&pipe->reader_life, life, 0);
+		store32_relaxed(&pipe->suspect, ASK_FOR_A_WHILE);
+	}
+	uint32_t suspect = load32_relaxed(&pipe->suspect);
 	if (__builtin_expect(suspect == 0, 1) &&
 	    load64_relaxed(&pipe->writes) % ASK_EVERY != ASK_EVERY - 1)
 		return false;

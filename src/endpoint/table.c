@@ -1,10 +1,19 @@
 #include "endpoint/table.h"
 
+#include "pair/life.h"
+
 weir_word64 weir_table[WEIR_TABLE_SIZE];
 struct weir_session weir_session;
+weir_word32 weir_own_life;
 
 static weir_word32 references[WEIR_MAX_PAIRS_MAX][2];
 static weir_word32 bound;
+
+void weir_own_life_begins(void)
+{
+	if (weir_session.header)
+		store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));
+}
 
 /* An entry: generation in the high half, then slot index + 1, then the side. */
 static uint64_t pack(uint32_t index, int side, uint32_t generation)

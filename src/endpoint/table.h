@@ -28,6 +28,12 @@ struct weir_end {
 extern weir_word64 weir_table[WEIR_TABLE_SIZE];
 extern struct weir_session weir_session;
 
+/* This process's token (pair/life.h). */
+extern weir_word32 weir_own_life;
+
+/* This process has come into the session, by its start or by a fork. */
+void weir_own_life_begins(void);
+
 /* Is the descriptor marked? Any number may be asked. */
 static inline bool weir_marked(int fd)
 {

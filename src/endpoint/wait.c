@@ -22,6 +22,14 @@ void weir_note_cpu(weir_word32 *where)
 		store32_relaxed(where, cpu);
 }
 
+void weir_note_life(weir_word32 *whose)
+{
+	uint32_t life = load32_relaxed(&weir_own_life);
+
+	if (load32_relaxed(whose) != life)
+		store32_relaxed(whose, life);
+}
+
 /* Looking pays only while the peer runs elsewhere, and lately did pay. */
 static bool may_spin(const struct weir_end *end, const weir_word32 *peer_cpu, weir_word32 *fails)
 {

@@ -17,6 +17,9 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 /* Waits for room, of at least min(left, half the capacity) where that is kind. */
 int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left);
 
+/* Notes that this process reads, for the writer that will not hear of its end. */
+void weir_note_life(weir_word32 *whose);
+
 /* Notes where this thread runs, for the peer that may wait by looking. */
 void weir_note_cpu(weir_word32 *where);
 

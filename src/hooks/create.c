@@ -55,8 +55,10 @@ static void mark(const int sv[2], bool nonblock)
 	uint32_t generation = load32_relaxed(&weir_session.slots[index].generation);
 	for (int side = 0; side < 2; side++) {
 		weir_table_enter(sv[side], (uint32_t)index, side, generation);
-		if (nonblock && weir_end_of(sv[side], &end))
-			store32_relaxed(&end.slot->end[side].nonblock, 1);
+		if (weir_end_of(sv[side], &end)) {
+			store32_relaxed(&end.slot->end[side].nonblock, nonblock);
+			store32_relaxed(&end.in.pipe->reader_life, load32_relaxed(&weir_own_life));
+		}
 		if (sv[side] <= 2)
 			weir_stdio_refresh(sv[side]);
 	}

@@ -27,9 +27,10 @@ uint32_t weir_own_pid(void)
 
 static pid_t forked(pid_t pid)
 {
-	if (pid == 0)
+	if (pid == 0) {
 		store32_relaxed(&own_pid, kernel_pid());
-	else if (pid < 0)
+		weir_own_life_begins();
+	} else if (pid < 0)
 		weir_endpoints_fork_failed();
 	return pid;
 }

@@ -1,6 +1,6 @@
 /* The session's shared memory: one file, mapped by every process of a run.
  *
- *   header | retired statistics | slots | rings
+ *   header | lives | retired statistics | slots | rings
  *
  * Everything has a fixed width, so that processes built apart agree (the test
  * of this layout is layout_test.c). Words that another process writes are never
@@ -20,6 +20,7 @@ enum {
 	WEIR_SIDE_B = 1,
 	WEIR_COMM_SIZE = 16,        /* as prctl(PR_GET_NAME) */
 	WEIR_RETIRED_MAX = 65536,   /* closed pairs whose statistics are kept */
+	WEIR_LIVES_MAX = 4096,      /* processes whose end is told at once */
 };
 
 #define WEIR_MAGIC UINT64_C(0x3130524945573077)
@@ -81,11 +82,18 @@ struct weir_slot {
 	struct weir_pipe pipe[2];   /* [0] a to b, [1] b to a */
 };
 
+/* A process: it holds the lock until it ends (pair/life.h). */
+struct weir_life {
+	_Alignas(64) pthread_mutex_t lock;
+	weir_word32 birth;          /* raised by each process that takes the record */
+};
+
 struct weir_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t size;              /* of this structure */
 	uint64_t file_size;         /* bytes */
+	uint64_t lives_offset;
 	uint64_t slots_offset;
 	uint64_t retired_offset;
 	uint64_t rings_offset;
@@ -110,6 +118,7 @@ struct weir_header {
 	weir_word64 left[WEIR_LEFT_REASONS];
 	weir_word64 retired;        /* records ever written, WEIR_RETIRED_MAX are kept */
 	weir_word32 shared_ends;    /* ends that ever left their process */
+	weir_word32 lives_touched;  /* records that were ever used */
 };
 
 #endif

@@ -54,7 +54,8 @@ static void lay_out(struct weir_header *h, const struct weir_config *config)
 	while (slots > 1 && slots * 2 > (UINT64_C(1) << FILE_SIZE_SHIFT_MAX) / h->ring_span)
 		slots /= 2;
 	h->slots = (uint32_t)slots;
-	h->retired_offset = align(sizeof(*h), 4096);
+	h->lives_offset = align(sizeof(*h), 4096);
+	h->retired_offset = align(h->lives_offset + WEIR_LIVES_MAX * sizeof(struct weir_life), 4096);
 	h->slots_offset =
 	        align(h->retired_offset + WEIR_RETIRED_MAX * sizeof(struct weir_retired), 4096);
 	h->rings_offset = align(h->slots_offset + slots * sizeof(struct weir_slot), 4096);
@@ -89,6 +90,7 @@ static void point_into(struct weir_session *s, void *at, const struct weir_heade
 	unsigned char *base = at;
 
 	s->header = at;
+	s->lives = (void *)(base + h->lives_offset);
 	s->retired = (void *)(base + h->retired_offset);
 	s->slots = (void *)(base + h->slots_offset);
 	s->rings = base + h->rings_offset;
@@ -135,12 +137,15 @@ static bool header_fits(const struct weir_header *h, uint64_t file_size)
 	if (h->slots == 0 || h->slots > WEIR_MAX_PAIRS_MAX ||
 	    (h->ring_span & (h->ring_span - 1)) != 0 || h->ring_span < RING_SPAN_MIN)
 		return false;
-	expected.retired_offset = align(sizeof(*h), 4096);
+	expected.lives_offset = align(sizeof(*h), 4096);
+	expected.retired_offset =
+	        align(expected.lives_offset + WEIR_LIVES_MAX * sizeof(struct weir_life), 4096);
 	expected.slots_offset =
 	        align(expected.retired_offset + WEIR_RETIRED_MAX * sizeof(struct weir_retired), 4096);
 	expected.rings_offset =
 	        align(expected.slots_offset + (uint64_t)h->slots * sizeof(struct weir_slot), 4096);
-	return h->retired_offset == expected.retired_offset &&
+	return h->lives_offset == expected.lives_offset &&
+	       h->retired_offset == expected.retired_offset &&
 	       h->slots_offset == expected.slots_offset &&
 	       h->rings_offset == expected.rings_offset && h->file_size == file_size &&
 	       file_size >= h->rings_offset &&

@@ -11,6 +11,7 @@
 struct weir_session {
 	struct weir_header *header;
 	struct weir_slot *slots;
+	struct weir_life *lives;
 	struct weir_retired *retired;
 	unsigned char *rings;
 	/* Checked copies of the header's constants: shared words may be damaged. */
