@@ -6,9 +6,6 @@
 #include <linux/sockios.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#if __GLIBC_PREREQ(2, 35)
-#include <sys/rseq.h>
-#endif
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -225,23 +222,7 @@ uint64_t os_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 }
 
-#if defined(RSEQ_SIG) && __has_builtin(__builtin_thread_pointer)
-
-/* libc registers an area that the kernel keeps up to date (rseq(2)): one load
- * instead of a call. Without a registration the number is negative. */
-int os_cpu(void)
-{
-	const char *thread = __builtin_thread_pointer();
-	const struct rseq *area = (const void *)(thread + __rseq_offset);
-
-	return (int)*(const volatile __u32 *)&area->cpu_id;
-}
-
-#else
-
 int os_cpu(void)
 {
 	return sched_getcpu();
 }
-
-#endif

@@ -250,7 +250,7 @@ void weir_stdio_refresh(int fd)
 	errno = saved;
 }
 
-static int print_to(int fd, const char *format, va_list list)
+__attribute__((format(printf, 2, 0))) static int print_to(int fd, const char *format, va_list list)
 {
 	char *text;
 	int len = vasprintf(&text, format, list);
@@ -268,7 +268,8 @@ WEIR_EXPORT int vdprintf(int fd, const char *format, va_list list)
 	                       : weir_real()->vdprintf(fd, format, list);
 }
 
-int __vdprintf_chk(int fd, int flag, const char *format, va_list list);
+int __vdprintf_chk(int fd, int flag, const char *format, va_list list)
+        __attribute__((format(printf, 3, 0)));
 
 WEIR_EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list list)
 {
@@ -286,7 +287,8 @@ WEIR_EXPORT int dprintf(int fd, const char *format, ...)
 	return n;
 }
 
-int __dprintf_chk(int fd, int flag, const char *format, ...);
+int __dprintf_chk(int fd, int flag, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 
 WEIR_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 {

@@ -88,12 +88,18 @@ class Module:
     def compare(self, native, capacity, excused):
         """The problems of one run under weir, and a word on how it went."""
         listed = [name for name in excused if name in native.outcomes]
+        problems, remark = [], "every case listed"
+        if len(listed) < len(native.outcomes):
+            problems, remark = self.compare_unlisted(native, capacity, listed)
+        problems += self.stale(native, listed, capacity)
+        problems += [f"{name}: listed, but no such case" for name in excused if self.never(name, native)]
+        return problems, remark
+
+    def compare_unlisted(self, native, capacity, listed):
         cases = run_cases(self.name, capacity, self.selection + matching(listed, "-i"), self.timeout_s)
         problems = self.unfinished(cases)
         if not problems:
             problems = self.confirmed(differences(native, cases, listed), capacity)
-        problems += self.stale(native, listed, capacity)
-        problems += [f"{name}: listed, but no such case" for name in excused if self.never(name, native)]
         if self.pairs and cases.run.pairs <= 0:
             problems.append(f"the hooks did not run: {cases.run.pairs} pairs counted")
         return problems, f"{len(cases.outcomes)} cases, {len(listed)} listed, {cases.run.pairs} pairs"

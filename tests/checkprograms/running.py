@@ -13,6 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 WEIR = os.environ.get("WEIR") or os.path.join(ROOT, "build/weir")
 NATIVE = "native"
 DEFAULT = "default"
+running_now = set()
 
 
 @dataclasses.dataclass
@@ -51,12 +52,33 @@ def counted_pairs(stats):
     return len(pairs) if isinstance(pairs, list) else int(pairs)
 
 
-def end_group(process):
+def session_of(pid):
     try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def end_session(leader):
+    """Kills what a run left behind; some programs put their children into process groups of their own."""
+    for name in os.listdir("/proc"):
+        if name.isdigit() and session_of(int(name)) == leader:
+            try:
+                os.kill(int(name), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+def end_all(number, _frame):
+    """The runner itself was told to end: so must everything it started."""
+    for leader in list(running_now):
+        end_session(leader)
+    os._exit(128 + number)
+
+
+def end_all_on_signals():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end_all)
 
 
 def run(command, capacity, timeout_s, folder=None):
@@ -78,12 +100,15 @@ def run_in(folder, command, capacity, timeout_s):
     with open(log, "wb") as output:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    cwd=folder, env=environment(), start_new_session=True)
+        running_now.add(process.pid)
         try:
             process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             timed_out = True
         finally:
-            end_group(process)
+            end_session(process.pid)
+            process.wait()
+            running_now.discard(process.pid)
     with open(log, encoding="utf-8", errors="replace") as text:
         output = text.read()
     return Run(process.returncode, output, counted_pairs(stats), time.monotonic() - start, timed_out)
