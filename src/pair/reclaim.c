@@ -1,7 +1,11 @@
 /* Slots whose holders died without a word. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "base/os.h"
@@ -87,16 +91,67 @@ static void question_all(const struct weir_session *s, uint32_t touched)
 	}
 }
 
+/* The list of /proc/net/unix is made piece by piece, and may leave out sockets
+ * while others close. So who is missing there is asked for by name: the kernel
+ * answers with the socket or with ENOENT (sock_diag(7)). */
+struct question {
+	struct nlmsghdr header;
+	struct unix_diag_req request;
+};
+
+union answer {
+	struct nlmsghdr header;
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr error;
+	} refused;
+	char room[1024];
+};
+
+static bool socket_is_gone(int fd, uint64_t inode, uint64_t cookie)
+{
+	struct question q = {
+	        .header = {.nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+	                   .nlmsg_flags = NLM_F_REQUEST},
+	        .request = {.sdiag_family = AF_UNIX, .udiag_states = UINT32_MAX,
+	                    .udiag_ino = (uint32_t)inode,
+	                    .udiag_cookie = {(uint32_t)cookie, (uint32_t)(cookie >> 32)}},
+	};
+	union answer a;
+
+	if (os_call(SYS_sendto, fd, (long)&q, sizeof(q), 0, 0, 0) != sizeof(q))
+		return false;
+	long n = os_call(SYS_recvfrom, fd, (long)&a, sizeof(a), 0, 0, 0);
+	return n >= (long)sizeof(a.refused) && a.header.nlmsg_type == NLMSG_ERROR &&
+	       (a.refused.error.error == -ENOENT || a.refused.error.error == -ESTALE);
+}
+
+static bool pair_is_gone(int fd, const struct weir_slot *slot)
+{
+	for (int side = 0; side < 2; side++)
+		if (!socket_is_gone(fd, load64_relaxed(&slot->end[side].inode),
+		                    load64_relaxed(&slot->end[side].cookie)))
+			return false;
+	return true;
+}
+
+/* A private pair in question is that of a dead process: no socket to ask for. */
 static uint32_t take_back(const struct weir_session *s, uint32_t touched)
 {
+	long fd = os_call(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG, 0, 0, 0);
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < touched; i++) {
+		const struct weir_slot *slot = &s->slots[i];
 		if (!slot_state[i].in_question)
+			continue;
+		if (!never_left(slot) && (fd < 0 || !pair_is_gone((int)fd, slot)))
 			continue;
 		weir_pair_discard(s, i, slot_state[i].generation);
 		count++;
 	}
+	if (fd >= 0)
+		os_close((int)fd);
 	return count;
 }
 

@@ -31,15 +31,15 @@ node_children() {
 # ---- socat (whose EXEC is a socketpair unless told otherwise) ----
 
 socat_cat() {
-	numbers 30000 | socat -t 20 - EXEC:cat | sha256sum
+	numbers 3000 | socat -t 20 - EXEC:cat | sha256sum
 }
 
 socat_sort() {
-	numbers 30000 | socat -t 20 - EXEC:sort | sha256sum
+	numbers 3000 | socat -t 20 - EXEC:sort | sha256sum
 }
 
 socat_two_commands() {
-	numbers 5000 >"$folder/lines"
+	numbers 2000 >"$folder/lines"
 	socat -t 20 -u EXEC:"cat $folder/lines" EXEC:"tee $folder/copy" | wc -c
 	sha256sum <"$folder/copy"
 }

@@ -6,7 +6,7 @@ use IO::Select;
 use IPC::Open3;
 use Socket;
 
-my $block = join('', map { sprintf("%08d\n", $_ * 7919 % 30000) } 0 .. 29999);
+my $block = join('', map { sprintf("%08d\n", $_ * 7919 % 2000) } 0 .. 1999);
 
 sub exchange {
     my ($socket) = @_;
