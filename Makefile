@@ -35,7 +35,7 @@ all: $(B)/libweir.so $(B)/weir
 help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs (real programs)'
-	@echo 'unit, sanitize, lint, format, bench, examples, test-programs'
+	@echo 'unit, sanitize, canary, lint, format, bench, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
 $(B)/flags: FORCE
@@ -114,10 +114,10 @@ $(B)/bench/%: bench/%.c
 bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 	bench/run
 
-test: all unit_build test-programs examples
+test: all unit_build canary test-programs sanitized examples
 	tests/run-all
 
-check: all unit_build test-programs
+check: all unit_build test-programs sanitized
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -125,10 +125,35 @@ unit_build: $(unit_programs)
 check-programs: all
 	tests/check-programs
 
-# The layers below the hooks under the sanitizers, in a build of their own.
+# The layers below the hooks under the sanitizers, in builds of their own. Their
+# instructions mislead gcc about what poll does with its array.
+SANE := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
+ASAN := $(SANE) -fsanitize=address,undefined -fno-sanitize-recover=undefined
+TSAN := $(SANE) -fsanitize=thread
+
 sanitize:
-	$(MAKE) B=$(B)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer' unit
-	$(MAKE) B=$(B)/tsan CFLAGS='-O1 -g -fsanitize=thread' unit
+	$(MAKE) B=$(B)/asan LTO= CFLAGS='$(ASAN)' unit
+	$(MAKE) B=$(B)/tsan LTO= CFLAGS='$(TSAN)' unit
+
+# What tests/sanitizers.bats runs: the library, and a program, made with them.
+sanitized:
+	@$(MAKE) --no-print-directory B=$(B)/asan LTO= CFLAGS='$(ASAN)' \
+		TEST_FLAGS='$(TEST_FLAGS) $(ASAN)' $(B)/asan/libweir.so $(B)/asan/tests/threads
+	@$(MAKE) --no-print-directory B=$(B)/tsan LTO= CFLAGS='$(TSAN)' \
+		TEST_FLAGS='$(TEST_FLAGS) $(TSAN)' $(B)/tsan/tests/threads
+
+# Each canary replaces the function that it is named after by a broken one; the
+# random test must notice. It links without the optimiser that would know better.
+canaries := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/canaries/*.c))
+
+$(B)/canaries/%: tests/canaries/%.c $(B)/obj/endpoint/model_test.o $(call object,$(lower) $(endpoint))
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fno-lto -Wl,--wrap=$* -o $@ $^
+
+canary: $(canaries)
+	@for c in $^; do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
+		[ $$status -eq 1 ] || { echo "$$c: status $$status, see $$c.log"; exit 1; }; done
 
 lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
@@ -155,8 +180,8 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs sanitize lint \
-	format install uninstall clean FORCE
+.PHONY: all help unit unit_build test test-programs examples bench check check-programs \
+	sanitize sanitized canary lint format install uninstall clean FORCE
 .SECONDARY:
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -81,7 +81,7 @@ const struct weir_option weir_options[] = {
 	  "1 byte with --capacity; else the kernel's rule, at most a quarter full).",
 	  set_writable_at },
 	{ "--max-pairs", "WEIR_MAX_PAIRS", "N",
-	  "Pairs open at a time (default 16384). Others stay with the kernel.",
+	  "Pairs open at a time (default 32768). Others stay with the kernel.",
 	  set_max_pairs },
 	{ "--stats", "WEIR_STATS", "FILE|-",
 	  "At the end, write what each pair carried as JSON to FILE, or to\n"

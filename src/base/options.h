@@ -13,7 +13,7 @@
 enum {
 	/* What Linux gives an AF_UNIX socket: net.core.wmem_default (socket(7)). */
 	WEIR_CAPACITY_DEFAULT = 212992,
-	WEIR_MAX_PAIRS_DEFAULT = 16384,
+	WEIR_MAX_PAIRS_DEFAULT = 32768,
 	WEIR_MAX_PAIRS_MAX = 65536,
 };
 

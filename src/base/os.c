@@ -22,19 +22,21 @@
 
 /* libc's own entry points: this library exports the same names. */
 static union {
-	void *symbol[5];
+	void *symbol[6];
 	struct {
 		ssize_t (*recv)(int, void *, size_t, int);
 		ssize_t (*send)(int, const void *, size_t, int);
 		ssize_t (*sendmsg)(int, const struct msghdr *, int);
 		int (*poll)(struct pollfd *, nfds_t, int);
 		long (*syscall)(long, ...);
+		ssize_t (*read)(int, void *, size_t);
 	};
 } libc;
 
 void os_resolve(void)
 {
-	static const char *const name[] = {"recv", "send", "sendmsg", "poll", "syscall"};
+	static const char *const name[] = {"recv", "send", "sendmsg", "poll", "syscall",
+	                                  "read"};
 
 	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
 		if (libc.symbol[i])
@@ -103,6 +105,12 @@ int os_poll_now(int fd, short events)
 	long r = os_call(SYS_ppoll, (long)&p, 1, (long)&none, 0, 0, 0);
 
 	return r < 0 ? (int)r : p.revents;
+}
+
+ssize_t os_read_wait(int fd, void *buf, size_t len)
+{
+	int saved = errno;
+	return outcome(libc.read(fd, buf, len), saved);
 }
 
 ssize_t os_recv_wait(int fd, void *buf, size_t len, int flags)

@@ -25,6 +25,7 @@ ssize_t os_send_now(int fd, const void *buf, size_t len, int flags);
 ssize_t os_recv_now(int fd, void *buf, size_t len, int flags);
 int os_poll_now(int fd, short events);          /* returns revents or -errno */
 
+ssize_t os_read_wait(int fd, void *buf, size_t len);
 ssize_t os_recv_wait(int fd, void *buf, size_t len, int flags);
 ssize_t os_send_wait(int fd, const void *buf, size_t len, int flags);
 ssize_t os_sendmsg_wait(int fd, const struct msghdr *msg, int flags);

@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "base/os.h"
-#include "endpoint/endpoint.h"
+#include "endpoint/bare.h"
 #include "pipe/bell.h"
 
 enum {
@@ -22,7 +22,8 @@ static void take_stale_bells(const struct weir_end *end)
 {
 	struct weir_pipe *pipe = end->in.pipe;
 
-	if (load32_relaxed(&pipe->bells) == 0 && load32_relaxed(&pipe->saturated) == WEIR_FLOWING)
+	if (weir_is_bare() || (load32_relaxed(&pipe->bells) == 0 &&
+	                       load32_relaxed(&pipe->saturated) == WEIR_FLOWING))
 		return;
 	if (weir_pipe_used(&end->in) > 0 || weir_pipe_lock(&end->in) != 0)
 		return;
@@ -42,7 +43,8 @@ void weir_end_after_close(const struct weir_end *end, bool last)
 	if (!last)
 		return;
 	suspect(&end->in, ASK_ONCE);
-	weir_pair_release(&weir_session, end->index, end->side, end->generation);
+	if (!weir_is_bare()) /* giving storage back may be forbidden; a reclaim finds it */
+		weir_pair_release(&weir_session, end->index, end->side, end->generation);
 }
 
 void weir_end_after_shutdown(const struct weir_end *end)

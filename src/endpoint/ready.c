@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
-#include "endpoint/endpoint.h"
+#include "endpoint/bare.h"
 #include "pipe/bell.h"
 
 enum { INPUT = POLLIN | POLLRDNORM, ROOM = POLLOUT | POLLWRNORM };
@@ -52,6 +52,8 @@ static void make_room_exact(const struct weir_end *end)
 
 void weir_end_make_exact(const struct weir_end *end, short events)
 {
+	if (weir_is_bare())
+		return;
 	if (events & INPUT)
 		make_input_exact(end);
 	if (events & ROOM)
@@ -83,6 +85,8 @@ static bool room_is_stale(const struct weir_end *end)
 
 short weir_end_true_events(const struct weir_end *end, short revents)
 {
+	if (weir_is_bare())
+		return revents;
 	if ((revents & POLLERR) && !weir_end_reset_is_true(end)) {
 		os_getsockopt_int(end->fd, SO_ERROR); /* takes the error away */
 		revents &= ~POLLERR;

@@ -2,7 +2,7 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
-#include "endpoint/wait.h"
+#include "endpoint/bare.h"
 #include "pipe/bell.h"
 
 /* How many bytes end a blocking receive: SO_RCVLOWAT, or all with MSG_WAITALL
@@ -36,7 +36,7 @@ static bool owes(const struct weir_pipe_ref *in)
 
 static void settle(const struct weir_end *end)
 {
-	if (weir_pipe_lock_writer(&end->in) != 0)
+	if (weir_is_bare() || weir_pipe_lock_writer(&end->in) != 0)
 		return;
 	weir_bell_settle(&end->in, end->fd);
 	weir_bell_follow(&end->in, end->fd);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
+#include "endpoint/bare.h"
 #include "pipe/bell.h"
 
 enum {
@@ -152,6 +153,8 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 {
 	struct weir_pipe *pipe = end->in.pipe;
 
+	if (weir_is_bare())
+		return weir_bare_wait_input(end);
 	if (!(flags & MSG_DONTWAIT) && may_spin(end, &pipe->writer_cpu, &pipe->reader_spins) &&
 	    spin(&end->in, has_input, &pipe->reader_spins))
 		return WEIR_WAIT_AGAIN;

@@ -42,6 +42,9 @@ uint32_t weir_own_pid(void);
  * descriptors is none of the table's business. */
 bool weir_in_vfork_child(void);
 
+/* process.c: the process is about to install a seccomp filter. */
+void weir_before_filter(int seccomp_mode);
+
 /* stdio.c: descriptor 0, 1 or 2 has become marked or unmarked. */
 void weir_stdio_refresh(int fd);
 

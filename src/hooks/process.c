@@ -1,9 +1,12 @@
 /* Processes are made and go: fork, vfork, wait, exit. */
+#include <linux/seccomp.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/os.h"
+#include "endpoint/bare.h"
 #include "hooks/hooks.h"
 
 static weir_word32 own_pid;
@@ -100,6 +103,27 @@ WEIR_EXPORT pid_t vfork(void)
 }
 
 #endif
+
+/* After a filter the process may do little; the sockets must be ready for that. */
+void weir_before_filter(int seccomp_mode)
+{
+	if (seccomp_mode != SECCOMP_MODE_DISABLED)
+		weir_endpoints_go_bare();
+}
+
+WEIR_EXPORT int prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list list;
+
+	va_start(list, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(list, unsigned long);
+	va_end(list);
+	if (option == PR_SET_SECCOMP)
+		weir_before_filter((int)a[0]);
+	return weir_real()->prctl(option, a[0], a[1], a[2], a[3]);
+}
 
 /* A child that has gone may have been the peer: writers ask. */
 static pid_t waited(pid_t pid)

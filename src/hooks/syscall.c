@@ -1,5 +1,6 @@
 /* syscall(2): the same calls by their numbers. */
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
@@ -110,6 +111,12 @@ static bool process(long number, const struct arguments *x, long *result)
 #endif
 	case SYS_execve: *result = execve(AT(0), AT(1), AT(2)); return true;
 	case SYS_wait4: *result = wait4((pid_t)x->a[0], AT(1), INT(2), AT(3)); return true;
+#ifdef SYS_seccomp
+	case SYS_seccomp:
+		if (x->a[0] <= SECCOMP_SET_MODE_FILTER)
+			weir_before_filter(SECCOMP_MODE_FILTER);
+		return false;
+#endif
 	case SYS_exit_group: _exit(INT(0));
 	default: return false;
 	}

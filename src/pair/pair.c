@@ -100,6 +100,14 @@ static void reset_pipe(const struct weir_session *s, uint32_t index, int directi
 	weir_pipe_set_limit(&ref, s->header->capacity, weir_session_writable_rule(s));
 }
 
+/* As much of the name as fits, and zeros behind it. */
+static void name(struct weir_slot *slot, const char *comm)
+{
+	memset(slot->comm, 0, sizeof(slot->comm));
+	for (size_t i = 0; i < sizeof(slot->comm) - 1 && comm[i]; i++)
+		slot->comm[i] = comm[i];
+}
+
 int64_t weir_pair_open(const struct weir_session *s, uint32_t pid, const char *comm)
 {
 	int64_t index = pop_free(s);
@@ -113,8 +121,7 @@ int64_t weir_pair_open(const struct weir_session *s, uint32_t pid, const char *c
 	struct weir_slot *slot = &s->slots[index];
 	uint32_t generation = load32_relaxed(&slot->generation);
 	store32_relaxed(&slot->pid, pid);
-	memset(slot->comm, 0, sizeof(slot->comm));
-	memcpy(slot->comm, comm, strnlen(comm, sizeof(slot->comm) - 1));
+	name(slot, comm);
 	reset_end(&slot->end[0]);
 	reset_end(&slot->end[1]);
 	reset_pipe(s, (uint32_t)index, 0, generation);

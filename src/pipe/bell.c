@@ -193,6 +193,11 @@ int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd)
 	return 0;
 }
 
+bool weir_bell_is_last(unsigned char byte)
+{
+	return byte == MARKER;
+}
+
 /* Index of the marker in the queue, or -1: it is bells and padding before it. */
 static int marker_at(int fd)
 {

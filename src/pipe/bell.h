@@ -36,6 +36,9 @@ const void *weir_bell_unreadable(void);
  * Writer lock, the writer's end. 0 or -errno. */
 int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd);
 
+/* Is this received byte the one that ends the bells? */
+bool weir_bell_is_last(unsigned char byte);
+
 /* Once the ring has drained after a hand-over: receives what is left of the
  * bells. Both locks, the reader's end. True when the kernel carries now. */
 bool weir_bell_follow(const struct weir_pipe_ref *ref, int fd);

@@ -139,7 +139,7 @@ static void locks(void)
 	CHECK_EQ(weir_pipe_lock(&t.ref), -EDEADLK);
 	CHECK_EQ(weir_pipe_lock_reader(&t.ref), -EDEADLK);
 	CHECK_EQ(weir_pipe_lock_writer(&t.ref), -EDEADLK);
-	CHECK_EQ(weir_pipe_try_lock_writer(&t.ref), -EBUSY);
+	CHECK_EQ(weir_pipe_try_lock_writer(&t.ref), -EDEADLK);
 	CHECK_EQ(tried_by_another_thread(&t), -EBUSY);
 	weir_pipe_unlock(&t.ref);
 	CHECK_EQ(weir_pipe_lock_writer(&t.ref), 0);
@@ -208,29 +208,38 @@ static struct {
 	struct test_pipe t;
 	volatile sig_atomic_t error;
 	volatile sig_atomic_t moved;
+	volatile sig_atomic_t aside;
 	bool beyond;
 } handled;
 
-static void leave_aside(int number)
+/* What an endpoint does: puts, or leaves aside where it interrupted a put. */
+static void put_a_zero(int number)
 {
-	char byte = (char)('0' + number % 10);
-	struct iovec iov = {&byte, 1};
+	struct iovec iov = {(void *)(uintptr_t) "0", 1};
 	struct weir_span span = weir_span_of(&iov, 1);
+	struct weir_pipe_ref *ref = &handled.t.ref;
 
-	handled.error = weir_pipe_lock_writer(&handled.t.ref);
-	if (handled.error == -EDEADLK)
-		handled.moved += (int)weir_pipe_put_aside(&handled.t.ref, handled.t.writer, &span, 1,
-		                                          handled.beyond);
+	(void)number;
+	handled.error = weir_pipe_lock_writer(ref);
+	if (handled.error == -EDEADLK) {
+		size_t n = weir_pipe_put_aside(ref, handled.t.writer, &span, 1, handled.beyond);
+		handled.moved += (int)n;
+		handled.aside += (int)n;
+	} else if (handled.error == 0) {
+		handled.moved += (int)weir_pipe_put(ref, handled.t.writer, &span, 1);
+		weir_pipe_unlock_writer(ref);
+	}
 }
 
 static void begin_handled(uint64_t limit, bool beyond)
 {
-	struct sigaction action = {.sa_handler = leave_aside};
+	struct sigaction action = {.sa_handler = put_a_zero};
 
 	sigaction(SIGUSR1, &action, NULL);
 	handled.t = test_pipe_open(limit);
 	handled.beyond = beyond;
 	handled.moved = 0;
+	handled.aside = 0;
 }
 
 /* Puts `text` with the lock held, and lets `times` handlers come meanwhile. */
@@ -282,43 +291,37 @@ static void aside_exceeds_it_by_so_much(void)
 	test_pipe_close(&handled.t);
 }
 
-/* Signals all the time, from a timer, while this thread writes. */
+static bool begin_timer(timer_t *timer)
+{
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+	struct itimerspec often = {{0, 20000}, {0, 20000}};
+
+	return timer_create(CLOCK_MONOTONIC, &event, timer) == 0 &&
+	       timer_settime(*timer, 0, &often, NULL) == 0;
+}
+
+/* Signals all the time while this thread writes and reads. */
 static void handlers_at_any_moment(void)
 {
-	struct timespec until = {.tv_sec = 0};
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
-	struct itimerspec often = {{0, 50000}, {0, 50000}};
-	uint64_t end = os_now_ns() + 200000000;
-	size_t own = 0, got = 0, zeros = 0;
-	static char bytes[4096];
+	uint64_t end = os_now_ns() + 300000000;
+	size_t own = 0, got = 0;
+	char bytes[4096];
 	timer_t timer;
 
 	begin_handled(4000, false);
-	CHECK_EQ(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
-	CHECK_EQ(timer_settime(timer, 0, &often, NULL), 0);
-	(void)until;
+	CHECK(begin_timer(&timer));
 	while (os_now_ns() < end) {
 		for (int i = 0; i < 50; i++)
 			own += test_pipe_put(&handled.t, "a", 1) == 1;
-		ssize_t n = test_pipe_take(&handled.t, bytes, sizeof(bytes));
-		for (ssize_t i = 0; i < n; i++)
-			zeros += bytes[i] != 'a';
-		got += (size_t)n;
-		/* The handler took the lock where nobody held it. */
-		if (handled.error == 0) {
-			handled.error = 1;
-			weir_pipe_unlock_writer(&handled.t.ref);
-		}
+		got += (size_t)test_pipe_take(&handled.t, bytes, sizeof(bytes));
 	}
 	timer_delete(timer);
 	signal(SIGUSR1, SIG_IGN);
-	if (handled.error == 0)
-		weir_pipe_unlock_writer(&handled.t.ref);
 	got += (size_t)test_pipe_take(&handled.t, bytes, sizeof(bytes));
 	CHECK_EQ(load32_relaxed(&handled.t.pipe->aside_used), 0);
 	CHECK_EQ(got, own + (size_t)handled.moved);
-	CHECK(own > 1000);
-	(void)zeros;
+	printf("# %zu put, %d by handlers, %d of them aside\n", own, (int)handled.moved,
+	       (int)handled.aside);
 	test_pipe_close(&handled.t);
 }
 

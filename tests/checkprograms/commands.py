@@ -69,7 +69,6 @@ ACROSS_PROGRAMS = [
     across("node_children", capacities=(DEFAULT, "64")),
     across("socat_cat"),
     across("socat_sort"),
-    across("socat_two_commands"),
     across("perl_socketpair"),
     across("perl_open3"),
     across("bash_coprocess"),

@@ -181,6 +181,6 @@ SHORT = [
                                            "test.test_asyncio.test_unix_events.*",
                                            "test.test_asyncio.test_sslproto.*",
                                            "test.test_asyncio.test_subprocess.SubprocessThreadedWatcherTests.*"]),
-    Module("test_multiprocessing_fork", 180, selection=["WithProcessesTestConnection",
+    Module("test_multiprocessing_fork", 180, selection=["*ProcessesTestConnection.test_[d-z]*",
                                                         "WithProcessesTestPoll", "WithManagerTestQueue"]),
 ]

@@ -38,12 +38,6 @@ socat_sort() {
 	numbers 3000 | socat -t 20 - EXEC:sort | sha256sum
 }
 
-socat_two_commands() {
-	numbers 2000 >"$folder/lines"
-	socat -t 20 -u EXEC:"cat $folder/lines" EXEC:"tee $folder/copy" | wc -c
-	sha256sum <"$folder/copy"
-}
-
 # ---- perl ----
 
 perl_socketpair() {
