@@ -184,12 +184,15 @@ int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd)
 		return 0;
 	store32_relaxed(&pipe->lowered, 1);
 	raise_sndbuf(pipe, fd);
+	/* First, because a reader without locks may receive the marker at once. */
+	store32_release(&pipe->carrier, WEIR_BY_BOTH);
 	int error = send_byte(fd, MARKER);
-	if (error)
+	if (error) {
+		store32_release(&pipe->carrier, WEIR_BY_RING);
 		return error;
+	}
 	store32_relaxed(&pipe->bells, 1);
 	store32_ordered(&pipe->saturated, WEIR_FLOWING);
-	store32_release(&pipe->carrier, WEIR_BY_BOTH);
 	return 0;
 }
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/tsan.h"
+
 struct weir_span weir_span_of(const struct iovec *iov, size_t count)
 {
 	return (struct weir_span){.iov = iov, .count = count, .offset = 0};
@@ -57,15 +59,17 @@ void weir_ring_copy_in(const struct weir_ring *ring, uint64_t at, struct weir_sp
 	unsigned char *user;
 	unsigned char *stored;
 
+	tsan_acquire(ring->head);
 	while (n > 0) {
 		size_t piece = step(ring, at, span, n, &user, &stored);
 		if (piece == 0)
-			return;
+			break;
 		memcpy(stored, user, piece);
 		span->offset += piece;
 		at += piece;
 		n -= piece;
 	}
+	tsan_release(ring->tail);
 }
 
 void weir_ring_copy_out(const struct weir_ring *ring, uint64_t at, struct weir_span *span, size_t n)
@@ -73,15 +77,17 @@ void weir_ring_copy_out(const struct weir_ring *ring, uint64_t at, struct weir_s
 	unsigned char *user;
 	unsigned char *stored;
 
+	tsan_acquire(ring->tail);
 	while (n > 0) {
 		size_t piece = step(ring, at, span, n, &user, &stored);
 		if (piece == 0)
-			return;
+			break;
 		memcpy(user, stored, piece);
 		span->offset += piece;
 		at += piece;
 		n -= piece;
 	}
+	tsan_release(ring->head);
 }
 
 /* The bytes of a circle of the old size either lie in one piece, or wrap. A
