@@ -133,7 +133,8 @@ TSAN := $(SANE) -fsanitize=thread
 
 sanitize:
 	$(MAKE) B=$(B)/asan LTO= CFLAGS='$(ASAN)' unit
-	$(MAKE) B=$(B)/tsan LTO= CFLAGS='$(TSAN)' unit
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan-suppressions \
+		$(MAKE) B=$(B)/tsan LTO= CFLAGS='$(TSAN)' unit
 
 # What tests/sanitizers.bats runs: the library, and a program, made with them.
 sanitized:

@@ -6,7 +6,8 @@ enum { ROUNDS = 20000, HIGH = WEIR_TABLE_SIZE - 1 };
 
 static void numbers_beyond_the_table(void)
 {
-	static const int numbers[] = {-1, INT32_MIN, WEIR_TABLE_SIZE, INT32_MAX};
+	/* volatile: not to be looked through by whoever checks this code */
+	static volatile int numbers[] = {-1, INT32_MIN, WEIR_TABLE_SIZE, INT32_MAX};
 	struct weir_end end;
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

@@ -49,7 +49,7 @@ static void exact_counts(void)
 static void nonblocking_by_its_flag(void)
 {
 	struct weir_end end[2];
-	char byte;
+	char byte = 0;
 
 	test_ends_open(end, 1);
 	for (int side = 0; side < 2; side++)
@@ -65,7 +65,7 @@ static void timeouts(void)
 {
 	struct timeval soon = {0, 20000};
 	struct weir_end end[2];
-	char byte;
+	char byte = 0;
 
 	test_ends_open(end, 1);
 	setsockopt(end[0].fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/os.h"
+#include "base/tsan.h"
 
 enum { SO_BUF_DEFAULT = 212992, KEEP_STORAGE = 65536 };
 
@@ -25,8 +26,10 @@ static int64_t pop_free(const struct weir_session *s)
 		if (first == 0 || first > s->slot_count)
 			return -ENOSPC;
 		uint32_t next = load32_relaxed(&s->slots[first - 1].next_free);
-		if (swap64_if(list, head, list_head(head, next)))
-			return first - 1;
+		if (!swap64_if(list, head, list_head(head, next)))
+			continue;
+		tsan_acquire(&s->slots[first - 1]);
+		return first - 1;
 	}
 }
 
@@ -34,6 +37,7 @@ static void push_free(const struct weir_session *s, uint32_t index)
 {
 	weir_word64 *list = &s->header->free_list;
 
+	tsan_release(&s->slots[index]);
 	for (;;) {
 		uint64_t head = load64_acquire(list);
 		store32_relaxed(&s->slots[index].next_free, (uint32_t)head);

@@ -36,12 +36,16 @@ static uint64_t largest_sndbuf(void)
 	return value < WEIR_CAPACITY_MAX / 2 ? value * 2 : WEIR_CAPACITY_MAX;
 }
 
+/* A capacity that was asked for fits with what handlers may add; the largest one
+ * that SO_SNDBUF reaches may be short of that, rather than take twice the space. */
 static uint64_t span_for(const struct weir_config *config)
 {
-	uint64_t needed = config->capacity_given ? config->capacity : largest_sndbuf();
+	uint64_t needed = config->capacity + WEIR_ASIDE_SIZE;
 	uint64_t span = RING_SPAN_MIN;
 
-	while (span < needed + WEIR_ASIDE_SIZE || span < config->capacity + WEIR_ASIDE_SIZE)
+	if (!config->capacity_given && needed < largest_sndbuf())
+		needed = largest_sndbuf();
+	while (span < needed)
 		span *= 2;
 	return span;
 }
