@@ -73,7 +73,7 @@ static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct wei
 }
 
 /* A writer that is interrupted in the act by the very reader that it woke needs
- * the processor, not a queue at its lock. */
+ * the processor, not a queue at its lock. What it brings meanwhile comes first. */
 static int lock_both(const struct weir_pipe_ref *ref)
 {
 	int error = weir_pipe_lock_reader(ref);
@@ -83,6 +83,10 @@ static int lock_both(const struct weir_pipe_ref *ref)
 	error = weir_pipe_try_lock_writer(ref);
 	for (int i = 0; error == -EBUSY && i < YIELDS; i++) {
 		sched_yield();
+		if (has_input(ref)) {
+			weir_pipe_unlock_reader(ref);
+			return WEIR_WAIT_AGAIN;
+		}
 		error = weir_pipe_try_lock_writer(ref);
 	}
 	if (error == -EBUSY)

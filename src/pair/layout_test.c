@@ -50,17 +50,17 @@ AT(struct weir_slot, pipe, 128);
 
 /* The C library's mutex has another size elsewhere. */
 #if defined(__x86_64__)
-SIZE(struct weir_pipe, 512);
-SIZE(struct weir_slot, 1152);
-AT(struct weir_pipe, head, 40);
-AT(struct weir_pipe, write_lock, 64);
-AT(struct weir_pipe, tail, 104);
-AT(struct weir_pipe, writes, 128);
-AT(struct weir_pipe, aside_used, 160);
-AT(struct weir_pipe, limit, 192);
-AT(struct weir_pipe, saturated, 224);
-AT(struct weir_pipe, generation, 248);
-AT(struct weir_pipe, aside, 256);
+SIZE(struct weir_pipe, 640);
+SIZE(struct weir_slot, 1408);
+AT(struct weir_pipe, head, 64);
+AT(struct weir_pipe, write_lock, 128);
+AT(struct weir_pipe, tail, 192);
+AT(struct weir_pipe, writes, 256);
+AT(struct weir_pipe, aside_used, 280);
+AT(struct weir_pipe, limit, 320);
+AT(struct weir_pipe, saturated, 352);
+AT(struct weir_pipe, generation, 376);
+AT(struct weir_pipe, aside, 384);
 #endif
 
 enum { LINE = 64 };
@@ -76,9 +76,10 @@ static size_t line_of(size_t offset)
  * writes, nor among what both only read. */
 static void lines_of_reader_and_writer(void)
 {
-	CHECK(LINE_OF(head) == LINE_OF(read_lock));
+	CHECK(LINE_OF(head) != LINE_OF(read_lock));
 	CHECK(LINE_OF(reads) == LINE_OF(read_lock));
-	CHECK(LINE_OF(tail) == LINE_OF(write_lock));
+	CHECK(LINE_OF(tail) != LINE_OF(write_lock));
+	CHECK(LINE_OF(origin) == LINE_OF(tail));
 	CHECK(LINE_OF(bells) == LINE_OF(write_lock));
 	CHECK(LINE_OF(head) != LINE_OF(tail));
 	CHECK(LINE_OF(head) != LINE_OF(writes));

@@ -88,10 +88,16 @@ static void receive(int fd, int n)
 	}
 }
 
-static uint32_t receive_all(int fd)
+/* One receive gets all there is, as no more than that is ever queued. But where
+ * the program asks for credentials, it ends where the senders' change. */
+static uint32_t receive_all(const struct weir_pipe *pipe, int fd)
 {
-	while (os_recv_now(fd, scratch, sizeof(scratch), 0) == sizeof(scratch))
-		;
+	bool in_parts = load32_relaxed(&pipe->hand_over);
+	ssize_t n;
+
+	do
+		n = os_recv_now(fd, scratch, sizeof(scratch), 0);
+	while (n == sizeof(scratch) || (n > 0 && in_parts));
 	return 0;
 }
 
@@ -111,7 +117,7 @@ void weir_bell_settle(const struct weir_pipe_ref *ref, int fd)
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
 		return;
 	bool keep = weir_pipe_used(ref) > 0;
-	store32_relaxed(&pipe->bells, keep ? leave_one(fd) : receive_all(fd));
+	store32_relaxed(&pipe->bells, keep ? leave_one(fd) : receive_all(pipe, fd));
 	store64_relaxed(&pipe->wake_at, 0);
 	store32_ordered(&pipe->saturated, WEIR_FLOWING);
 }

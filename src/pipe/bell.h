@@ -9,7 +9,7 @@
 
 #include "pipe/pipe.h"
 
-/* After a publication: makes sure that the reader's end is readable, and that
+/* With a publication: makes sure that the reader's end is readable, and that
  * watchers of edges see one. Writer lock, the writer's descriptor.
  * 0 or -EPIPE (nobody will ever read), -EBADF and the like. */
 int weir_bell_ring(const struct weir_pipe_ref *ref, int fd);

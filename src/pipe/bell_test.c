@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/test_random.h"
@@ -393,6 +394,28 @@ static void rules_hold_after_every_step(void)
 	test_pipe_close(&t);
 }
 
+/* A receive stops where the sender's credentials change, if they are asked for. */
+static void bells_of_two_processes(void)
+{
+	struct test_pipe t = test_pipe_open(CAPACITY);
+	int one = 1;
+
+	CHECK_EQ(setsockopt(t.reader, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)), 0);
+	store32_ordered(&t.ref.pipe->hand_over, 1); /* as the hook of setsockopt does */
+	fill_ring(&t);
+	pid_t child = fork();
+	if (child == 0) {
+		test_pipe_saturate(&t, WEIR_SATURATED);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	test_pipe_text(&t, 10);
+	test_pipe_settle(&t);
+	RULES(&t);
+	CHECK_EQ(os_queued_in(t.reader), 0);
+	test_pipe_close(&t);
+}
+
 int main(void)
 {
 	RUN(one_bell_is_enough);
@@ -411,5 +434,6 @@ int main(void)
 	RUN(handed_over_while_saturated);
 	RUN(handing_over_needs_a_peer);
 	RUN(rules_hold_after_every_step);
+	RUN(bells_of_two_processes);
 	return weir_test_end();
 }

@@ -251,8 +251,26 @@ static bool take_back(const struct weir_pipe_ref *ref, uint64_t tail)
 	return unread;
 }
 
-/* Publishes first and rings then: who is woken finds the bytes, and need not
- * wait for the lock. `beyond`: how far the bound may be exceeded. */
+/* Publishes first and rings then: who is woken finds the bytes, and need not wait
+ * for the lock. But where somebody watches, a reader must never find bytes whose
+ * bell is still to come: it would leave that bell behind. Then it is the other
+ * way round. */
+static int ring_and_publish(const struct weir_pipe_ref *ref, int fd, uint64_t tail, size_t n,
+                            uint64_t used)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	bool watched = load32_relaxed(&pipe->watch) & WEIR_WATCH_INPUT;
+	int error = watched ? weir_bell_ring(ref, fd) : 0;
+
+	if (error)
+		return error;
+	publish(pipe, tail + n, used);
+	if (!watched)
+		error = weir_bell_ring(ref, fd);
+	return error && take_back(ref, tail) ? error : 0;
+}
+
+/* `beyond`: how far the bound may be exceeded. */
 static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
                    uint64_t beyond)
 {
@@ -272,9 +290,9 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	struct weir_span before = *span;
 	store64_relaxed(&pipe->pending, n);
 	weir_ring_copy_in(&ring, tail, span, n);
-	publish(pipe, tail + n, used + n);
-	int error = weir_bell_ring(ref, fd);
-	if (__builtin_expect(error != 0, 0) && take_back(ref, tail)) {
+	int error = ring_and_publish(ref, fd, tail, n, used + n);
+	if (__builtin_expect(error != 0, 0)) {
+		store64_relaxed(&pipe->pending, 0);
 		*span = before;
 		return error;
 	}

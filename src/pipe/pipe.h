@@ -47,23 +47,24 @@ enum weir_carrier {
 };
 
 struct weir_pipe {
-	/* The reader's line. */
+	/* The reader's lines: what the writer looks at lies apart from the lock, so
+	 * that looking does not take the lock's line away from its owner. */
 	_Alignas(64) pthread_mutex_t read_lock;
-	weir_word64 head;           /* bytes ever consumed */
 	weir_word64 reads;          /* calls that moved bytes */
 	weir_word64 blocked_reads;
+	_Alignas(64) weir_word64 head; /* bytes ever consumed */
 
-	/* The writer's lines. */
+	/* The writer's lines, likewise. */
 	_Alignas(64) pthread_mutex_t write_lock;
-	weir_word64 tail;           /* bytes ever produced */
-	weir_word64 origin;         /* position of storage[0]; writer lock and an empty ring */
+	weir_word64 pending;        /* bytes the lock's owner is about to publish */
 	weir_word32 bells;          /* bell bytes certainly in the kernel's queue; 0 is safe */
 	weir_word32 lowered;        /* the socket's SO_SNDBUF is the smallest one */
+	_Alignas(64) weir_word64 tail; /* bytes ever produced */
+	weir_word64 origin;         /* position of storage[0]; writer lock and an empty ring */
 
 	_Alignas(64) weir_word64 writes;
 	weir_word64 blocked_writes;
 	weir_word64 max_buffered;
-	weir_word64 pending;        /* bytes the owner of the writer lock is about to publish */
 	weir_word32 aside_used;     /* bytes in `aside` */
 	weir_word32 aside_fd;       /* the handler's descriptor + 1, in the lock owner's process */
 	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
