@@ -1,10 +1,12 @@
 #include "base/os.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,6 +21,8 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
+
+enum { DESCRIPTORS_TRIED = 1024 };
 
 /* libc's own entry points: this library exports the same names. */
 static union {
@@ -206,6 +210,30 @@ int os_timeout_ms(int fd, int option)
 		return -1;
 	int64_t ms = (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+void os_each_descriptor(void (*act)(int fd))
+{
+	_Alignas(struct dirent64) char piece[2048];
+	long n;
+	long dir = os_call(SYS_openat, AT_FDCWD, (long)"/proc/self/fd",
+	                   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+
+	if (dir < 0) {
+		for (int fd = 0; fd < DESCRIPTORS_TRIED; fd++)
+			act(fd);
+		return;
+	}
+	while ((n = os_call(SYS_getdents64, dir, (long)piece, sizeof(piece), 0, 0, 0)) > 0) {
+		for (long at = 0; at < n;) {
+			struct dirent64 *entry = (void *)(piece + at);
+			at += entry->d_reclen;
+			int fd = atoi(entry->d_name);
+			if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && fd != dir)
+				act(fd);
+		}
+	}
+	os_close((int)dir);
 }
 
 int os_memfd(const char *name)

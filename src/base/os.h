@@ -41,6 +41,9 @@ bool os_nonblocking(int fd);
 /* SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; -1 for none. */
 int os_timeout_ms(int fd, int option);
 
+/* Acts on each open descriptor: those that /proc lists, else all low numbers. */
+void os_each_descriptor(void (*act)(int fd));
+
 int os_memfd(const char *name);
 int os_close(int fd);
 uint64_t os_now_ns(void);                       /* CLOCK_MONOTONIC */

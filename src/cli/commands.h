@@ -3,6 +3,7 @@
 #define WEIR_CLI_COMMANDS_H
 
 int weir_command_run(int argc, char **argv);
+int weir_command_carry(int argc, char **argv);
 int weir_command_help(int argc, char **argv);
 int weir_command_version(int argc, char **argv);
 

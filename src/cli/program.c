@@ -6,7 +6,7 @@
 #include "base/elf.h"
 #include "base/message.h"
 #include "base/os.h"
-#include "cli/search.h"
+#include "base/search.h"
 #include "cli/status.h"
 
 static bool needs_asan(int fd)

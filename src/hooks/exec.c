@@ -1,10 +1,18 @@
 /* A new program in this process or in a child: it finds its ends by identity,
  * and weir by its environment, also where the program cleaned that. */
 #include <alloca.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/message.h"
+#include "base/os.h"
+#include "base/search.h"
+#include "carry/carry.h"
 #include "hooks/hooks.h"
 
 extern char **environ;
@@ -30,32 +38,52 @@ static bool preloads_us(const char *entry, const char *ours)
 	return strstr(entry, strchr(ours, '=') + 1) != NULL;
 }
 
-/* How a program's environment must be changed so that weir is in its child. */
+/* How a program's environment must be changed so that weir is in its child; or,
+ * for another C library, so that its loader does not fail on ours. */
 struct passing {
 	const char *session;        /* "WEIR_SESSION=...", or NULL where it is there */
 	const char *preload;        /* "LD_PRELOAD=...", or NULL where it is there */
 	const char *other;          /* the program's own LD_PRELOAD, to be put behind ours */
+	const char *stripped;       /* the program's own LD_PRELOAD, to lose ours */
 	size_t count;               /* entries of the program's environment */
 };
 
-static struct passing passing_for(char *const *env)
+static size_t count(char *const *list)
+{
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
+}
+
+static struct passing passing_without(char *const *env)
+{
+	struct passing p = {.count = count(env)};
+
+	for (size_t i = 0; i < p.count; i++)
+		if (strncmp(env[i], "LD_PRELOAD=", 11) == 0)
+			p.stripped = env[i];
+	return p;
+}
+
+static struct passing passing_for(char *const *env, enum weir_reach reach)
 {
 	struct passing p = {.session = weir_env_session(), .preload = weir_env_preload()};
 
+	if (reach == WEIR_REACH_OTHER_LIBC)
+		return passing_without(env);
 	if (!weir_follows() || !p.session || !p.preload)
 		return (struct passing){.session = NULL};
-	for (; env && env[p.count]; p.count++) {
-		if (!is_variable(env[p.count], p.preload))
+	p.count = count(env);
+	for (size_t i = 0; i < p.count && p.preload; i++) {
+		if (!is_variable(env[i], p.preload))
 			continue;
-		if (preloads_us(env[p.count], p.preload))
+		if (preloads_us(env[i], p.preload))
 			p.preload = NULL;
 		else
-			p.other = env[p.count];
-		if (!p.preload)
-			break;
+			p.other = env[i];
 	}
-	for (p.count = 0; env && env[p.count]; p.count++)
-		;
 	if (present(env, p.session))
 		p.session = NULL;
 	return p;
@@ -63,12 +91,14 @@ static struct passing passing_for(char *const *env)
 
 static bool nothing_to_do(const struct passing *p)
 {
-	return !p->session && !p->preload;
+	return !p->session && !p->preload && !p->stripped;
 }
 
 static size_t joined_size(const struct passing *p)
 {
-	return p->other ? strlen(p->preload) + strlen(p->other) + 2 : 0;
+	if (p->stripped)
+		return strlen(p->stripped);
+	return p->other && p->preload ? strlen(p->preload) + strlen(p->other) + 2 : 0;
 }
 
 static const char *join(const struct passing *p, char *joined)
@@ -81,6 +111,25 @@ static const char *join(const struct passing *p, char *joined)
 	return joined;
 }
 
+/* The list without our own library; what separates the rest is a colon then. */
+static const char *strip(const char *list, char *into)
+{
+	const char *ours = weir_library_name();
+	char *end = stpcpy(into, "LD_PRELOAD=");
+
+	for (list += strlen(into); *list; list += strspn(list, " :")) {
+		size_t len = strcspn(list, " :");
+		if (!ours || strlen(ours) != len || memcmp(list, ours, len) != 0) {
+			if (end[-1] != '=')
+				*end++ = ':';
+			end = mempcpy(end, list, len);
+		}
+		list += len;
+	}
+	*end = '\0';
+	return into;
+}
+
 static void complete(const struct passing *p, char *const *env, char **into, char *joined)
 {
 	size_t n = 0;
@@ -89,16 +138,19 @@ static void complete(const struct passing *p, char *const *env, char **into, cha
 		into[n++] = (char *)(uintptr_t)join(p, joined);
 	if (p->session)
 		into[n++] = (char *)(uintptr_t)p->session;
-	for (size_t i = 0; i < p->count; i++)
-		if (env[i] != p->other)
+	for (size_t i = 0; i < p->count; i++) {
+		if (env[i] == p->stripped)
+			into[n++] = (char *)(uintptr_t)strip(env[i], joined);
+		else if (env[i] != p->other || !p->preload)
 			into[n++] = env[i];
+	}
 	into[n] = NULL;
 }
 
 /* The completed environment lies on the caller's stack: an exec must neither
  * allocate (a vfork child) nor change what the program sees if it fails. */
-#define COMPLETE(env, name)                                                                        \
-	struct passing passing_##name = passing_for(env);                                          \
+#define COMPLETE(env, reach, name)                                                                 \
+	struct passing passing_##name = passing_for(env, reach);                                   \
 	char **name = (char **)(uintptr_t)(env);                                                   \
 	if (!nothing_to_do(&passing_##name)) {                                                     \
 		name = alloca((passing_##name.count + 3) * sizeof(char *));                        \
@@ -123,10 +175,108 @@ static void before_spawn(void)
 	weir_endpoints_before_fork();
 }
 
+/* A program to be started, as seen from here. */
+struct program {
+	const char *path;
+	bool closes;                /* the exec closes what the path goes through */
+	char *const *argv;
+	char **env;
+};
+
+static void say_carried(const struct program *p, enum weir_reach reach)
+{
+	const char *why = weir_reach_is_none(reach) || reach == WEIR_REACH_PARTLY
+	                          ? weir_reach_reason(reach)
+	                          : "cannot join the session";
+
+	if (weir_verbose())
+		weir_say("%.200s %s: a process of weir hands its pairs on", p->path, why);
+}
+
+/* The words of `weir carry` (cli/carry.c). */
+static void command_line(const struct program *p, char *fd, char *arguments, char **words)
+{
+	static char weir[] = "weir", carry[] = "carry";
+	size_t argc = count(p->argv), n = 0;
+
+	words[n++] = weir;
+	words[n++] = carry;
+	words[n++] = fd;
+	words[n++] = (char *)(uintptr_t)p->path;
+	sprintf(arguments, "%zu", argc);
+	words[n++] = arguments;
+	memcpy(words + n, p->argv, argc * sizeof(char *));
+	memcpy(words + n + argc, p->env, (count(p->env) + 1) * sizeof(char *));
+}
+
+enum { LINE_WORDS = 6, NUMBER_SIZE = 24 };
+
+/* The exec closes the program's own descriptor of it, so the step in between
+ * gets another. */
+static int open_for_step(const struct program *p, char *text)
+{
+	long fd = -1;
+
+	strcpy(text, "-");
+	if (p->closes)
+		fd = os_call(SYS_openat, AT_FDCWD, (long)p->path, O_PATH, 0, 0, 0);
+	if (fd >= 0)
+		sprintf(text, "%ld", fd);
+	return (int)fd;
+}
+
+static void step_environment(char *env[3])
+{
+	env[0] = (char *)(uintptr_t)weir_env_preload();
+	env[1] = (char *)(uintptr_t)weir_env_session();
+	env[2] = NULL;
+}
+
+/* Comes back only where the step cannot be taken. */
+static void exec_step(const struct program *p)
+{
+	char **words = alloca((count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *));
+	char arguments[NUMBER_SIZE], number[NUMBER_SIZE], *env[3];
+
+	if (!weir_can_join() || !weir_command() || !weir_env_preload())
+		return;
+	int fd = open_for_step(p, number);
+	step_environment(env);
+	command_line(p, number, arguments, words);
+	weir_real()->execve(weir_command(), words, env);
+	if (fd >= 0)
+		os_close(fd);
+}
+
+/* Without a step in between this process takes it: what it holds is the kernel's
+ * and pumped from now on, also if the program fails to start. */
+static void carry_here(enum weir_carried which)
+{
+	int error = weir_carry(&weir_session, which, weir_recognise);
+
+	if (error)
+		weir_say("pairs cannot be handed on: %s", strerrordesc_np(-error));
+}
+
+static void carry(const struct program *p, enum weir_reach reach)
+{
+	say_carried(p, reach);
+	exec_step(p);
+	carry_here(WEIR_CARRY_SURVIVORS);
+}
+
+static void prepare(const struct program *p, enum weir_reach reach)
+{
+	before_exec();
+	if (weir_must_carry(p->path, reach, p->env, false))
+		carry(p, reach);
+}
+
 WEIR_EXPORT int execve(const char *path, char *const argv[], char *const env[])
 {
-	COMPLETE(env, full)
-	before_exec();
+	enum weir_reach reach = weir_reach_of_path(path);
+	COMPLETE(env, reach, full)
+	prepare(&(struct program){path, false, argv, full}, reach);
 	return weir_real()->execve(path, argv, full);
 }
 
@@ -135,10 +285,19 @@ WEIR_EXPORT int execv(const char *path, char *const argv[])
 	return execve(path, argv, environ);
 }
 
+/* Where libc will find it; the name itself where it will not. */
+static const char *found(const char *file, char path[PATH_MAX])
+{
+	return weir_search_path(path, PATH_MAX, file) == 0 ? path : file;
+}
+
 WEIR_EXPORT int execvpe(const char *file, char *const argv[], char *const env[])
 {
-	COMPLETE(env, full)
-	before_exec();
+	char buffer[PATH_MAX];
+	const char *path = found(file, buffer);
+	enum weir_reach reach = weir_reach_of_path(path);
+	COMPLETE(env, reach, full)
+	prepare(&(struct program){path, false, argv, full}, reach);
 	return weir_real()->execvpe(file, argv, full);
 }
 
@@ -184,19 +343,51 @@ WEIR_EXPORT int execle(const char *path, const char *first, ...)
 	return execve(path, argv, env);
 }
 
+static bool closes_on_exec(int fd)
+{
+	return os_call(SYS_fcntl, fd, F_GETFD, 0, 0, 0, 0) == FD_CLOEXEC;
+}
+
 WEIR_EXPORT int fexecve(int fd, char *const argv[], char *const env[])
 {
-	COMPLETE(env, full)
-	before_exec();
+	char path[NUMBER_SIZE + 16];
+	sprintf(path, "/proc/self/fd/%d", fd);
+	enum weir_reach reach = weir_reach_of_path(path);
+	COMPLETE(env, reach, full)
+	prepare(&(struct program){path, closes_on_exec(fd), argv, full}, reach);
 	return weir_real()->fexecve(fd, argv, full);
 }
 
-WEIR_EXPORT int execveat(int dir, const char *path, char *const argv[], char *const env[], int flags)
+/* A path that means the same file. False where the call is going to fail. */
+static bool path_at(int dir, const char *name, int flags, char path[PATH_MAX])
 {
-	COMPLETE(env, full)
-	before_exec();
+	struct stat st;
+	int n;
+
+	if ((uintptr_t)name < 4096)
+		return false;
+	if (flags & AT_SYMLINK_NOFOLLOW)
+		if (fstatat(dir, name, &st, flags) != 0 || S_ISLNK(st.st_mode))
+			return false;
+	if (*name == '/' || (dir == AT_FDCWD && *name))
+		n = snprintf(path, PATH_MAX, "%s", name);
+	else if (*name)
+		n = snprintf(path, PATH_MAX, "/proc/self/fd/%d/%s", dir, name);
+	else
+		n = snprintf(path, PATH_MAX, "/proc/self/fd/%d", dir);
+	return n < PATH_MAX && (*name || (flags & AT_EMPTY_PATH));
+}
+
+WEIR_EXPORT int execveat(int dir, const char *name, char *const argv[], char *const env[], int flags)
+{
+	char path[PATH_MAX];
+	bool there = path_at(dir, name, flags, path);
+	enum weir_reach reach = there ? weir_reach_of_path(path) : WEIR_REACH_UNKNOWN;
+	COMPLETE(env, reach, full)
+	if (there)
+		prepare(&(struct program){path, closes_on_exec(dir), argv, full}, reach);
 	if (weir_real()->execveat)
-		return weir_real()->execveat(dir, path, argv, full, flags);
+		return weir_real()->execveat(dir, name, argv, full, flags);
 	errno = ENOSYS;
 	return -1;
 }
@@ -208,28 +399,76 @@ static int spawned(int error)
 	return error;
 }
 
+/* The attributes of a spawn. */
+struct spawning {
+	pid_t *pid;
+	const posix_spawn_file_actions_t *actions;
+	const posix_spawnattr_t *attr;
+};
+
+/* 0, or an error: then nothing has happened. */
+static int spawn_step(const struct program *p, const struct spawning *s, enum weir_reach reach)
+{
+	char **words = alloca((count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *));
+	char by_path[] = "-", arguments[NUMBER_SIZE], *env[3];
+
+	say_carried(p, reach);
+	if (!weir_can_join() || !weir_command() || !weir_env_preload())
+		return ENOENT;
+	step_environment(env);
+	command_line(p, by_path, arguments, words);
+	return weir_real()->posix_spawn(s->pid, weir_command(), s->actions, s->attr, words, env);
+}
+
+/* True where the step in between was started instead. */
+static bool carried(const struct program *p, const struct spawning *s, enum weir_reach reach)
+{
+	before_spawn();
+	if (!weir_must_carry(p->path, reach, p->env, true))
+		return false;
+	if (spawn_step(p, s, reach) == 0)
+		return true;
+	carry_here(WEIR_CARRY_ALL); /* whatever the file actions do with them */
+	return false;
+}
+
 WEIR_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                             const posix_spawnattr_t *attr, char *const argv[], char *const env[])
 {
-	COMPLETE(env, full)
-	before_spawn();
+	enum weir_reach reach = weir_reach_of_path(path);
+	COMPLETE(env, reach, full)
+	if (carried(&(struct program){path, false, argv, full},
+	            &(struct spawning){pid, actions, attr}, reach))
+		return 0;
 	return spawned(weir_real()->posix_spawn(pid, path, actions, attr, argv, full));
 }
 
 WEIR_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
                              const posix_spawnattr_t *attr, char *const argv[], char *const env[])
 {
-	COMPLETE(env, full)
-	before_spawn();
+	char buffer[PATH_MAX];
+	const char *path = found(file, buffer);
+	enum weir_reach reach = weir_reach_of_path(path);
+	COMPLETE(env, reach, full)
+	if (carried(&(struct program){path, false, argv, full},
+	            &(struct spawning){pid, actions, attr}, reach))
+		return 0;
 	return spawned(weir_real()->posix_spawnp(pid, file, actions, attr, argv, full));
+}
+
+static void before_shell(char *const env[])
+{
+	before_spawn();
+	if (weir_shell_is_lost(env))
+		carry_here(WEIR_CARRY_SURVIVORS);
 }
 
 /* libc starts the shell itself, with `environ` as it is at that moment. */
 WEIR_EXPORT int system(const char *command)
 {
 	char **program = environ;
-	COMPLETE(environ, full)
-	before_spawn();
+	COMPLETE(environ, WEIR_REACH_FULL, full)
+	before_shell(full);
 	environ = full;
 	int result = weir_real()->system(command);
 	environ = program;
@@ -241,8 +480,8 @@ WEIR_EXPORT int system(const char *command)
 WEIR_EXPORT FILE *popen(const char *command, const char *mode)
 {
 	char **program = environ;
-	COMPLETE(environ, full)
-	before_spawn();
+	COMPLETE(environ, WEIR_REACH_FULL, full)
+	before_shell(full);
 	environ = full;
 	FILE *stream = weir_real()->popen(command, mode);
 	environ = program;

@@ -2,6 +2,7 @@
 #ifndef WEIR_HOOKS_HOOKS_H
 #define WEIR_HOOKS_HOOKS_H
 
+#include "base/reach.h"
 #include "endpoint/endpoint.h"
 #include "hooks/real.h"
 
@@ -16,6 +17,15 @@ void weir_recognise(int fd);
 const char *weir_env_session(void);
 const char *weir_env_preload(void);
 bool weir_follows(void);
+bool weir_verbose(void);
+
+/* The library's own name, as the loader knows it; NULL where it does not say. */
+const char *weir_library_name(void);
+
+/* Is this an environment that makes a program join this session? Can a new
+ * program do so at all? Not after a change of the user, or of the root. */
+bool weir_env_joins(char *const env[]);
+bool weir_can_join(void);
 
 /* vector.c: the caller's buffers, checked as the kernel does. The total length
  * or -errno; what is wrong on the first page gives -EFAULT. */
@@ -44,6 +54,17 @@ bool weir_in_vfork_child(void);
 
 /* process.c: the process is about to install a seccomp filter. */
 void weir_before_filter(int seccomp_mode);
+
+/* follow.c: would the program at `path` find marked descriptors, and not know
+ * them? False also where it cannot be started. `env`: what it will have.
+ * `spawned`: file actions may change what it inherits. */
+bool weir_must_carry(const char *path, enum weir_reach reach, char *const env[], bool spawned);
+
+/* The same of the shell that libc itself starts. */
+bool weir_shell_is_lost(char *const env[]);
+
+/* The command, for `weir carry`; NULL where it is not known. */
+const char *weir_command(void);
 
 /* stdio.c: descriptor 0, 1 or 2 has become marked or unmarked. */
 void weir_stdio_refresh(int fd);

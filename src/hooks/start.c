@@ -1,5 +1,4 @@
 /* The start: which session this process belongs to, and what it inherited. */
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -7,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -79,6 +79,52 @@ bool weir_follows(void)
 	return follows;
 }
 
+bool weir_verbose(void)
+{
+	return verbose;
+}
+
+const char *weir_library_name(void)
+{
+	Dl_info info;
+
+	return dladdr(env_session, &info) ? info.dli_fname : NULL;
+}
+
+bool weir_env_joins(char *const env[])
+{
+	bool session = false, preload = false;
+	const char *library = weir_library_name();
+
+	for (; env && *env; env++) {
+		session = session || strcmp(*env, env_session) == 0;
+		preload = preload || (strncmp(*env, "LD_PRELOAD=", 11) == 0 && library &&
+		                      strstr(*env, library));
+	}
+	return session && preload;
+}
+
+/* Capabilities that open the file now may be gone after the exec; those of root,
+ * and of who owns the session, are not needed or come again. */
+static bool keeps_access(int fd)
+{
+	uint32_t user = (uint32_t)os_call(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+	struct stat st;
+
+	return user == 0 || (os_call(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0 && st.st_uid == user);
+}
+
+bool weir_can_join(void)
+{
+	const char *path = env_session + sizeof(session_name);
+	long fd = os_call(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC | O_NOCTTY, 0, 0, 0);
+	bool can = fd >= 0 && keeps_access((int)fd);
+
+	if (fd >= 0)
+		os_close((int)fd);
+	return can;
+}
+
 /* The configuration of a program that was preloaded without the command. */
 static struct weir_config config_from_environment(void)
 {
@@ -145,33 +191,12 @@ static int attach_to(const char *path)
 static void keep_preload(void)
 {
 	const char *value = variable("LD_PRELOAD");
-	Dl_info info;
+	const char *name = weir_library_name();
 
 	if (value && strlen(value) < sizeof(env_preload) - 16)
 		snprintf(env_preload, sizeof(env_preload), "LD_PRELOAD=%s", value);
-	else if (dladdr(env_session, &info) && info.dli_fname)
-		snprintf(env_preload, sizeof(env_preload), "LD_PRELOAD=%s", info.dli_fname);
-}
-
-/* Which slot has the socket of that identity, if any. */
-static bool find_identity(uint64_t cookie, uint32_t *index, int *side)
-{
-	uint32_t touched = load32_acquire(&weir_session.header->slots_touched);
-
-	if (touched > weir_session.slot_count)
-		touched = weir_session.slot_count;
-	for (uint32_t i = 0; i < touched; i++) {
-		const struct weir_slot *slot = &weir_session.slots[i];
-		for (int k = 0; k < 2; k++) {
-			if (load64_acquire(&slot->end[k].cookie) != cookie ||
-			    load32_acquire(&slot->state) != WEIR_SLOT_USED)
-				continue;
-			*index = i;
-			*side = k;
-			return true;
-		}
-	}
-	return false;
+	else if (name)
+		snprintf(env_preload, sizeof(env_preload), "LD_PRELOAD=%s", name);
 }
 
 void weir_recognise(int fd)
@@ -182,37 +207,17 @@ void weir_recognise(int fd)
 	if (fd < 0 || fd >= WEIR_TABLE_SIZE || weir_marked(fd) || load32_relaxed(&state) != 2 ||
 	    load32_relaxed(&weir_session.header->shared_ends) == 0)
 		return;
-	uint64_t cookie = os_socket_cookie(fd);
-	if (cookie == 0 || !find_identity(cookie, &index, &side))
+	if (!weir_pair_find(&weir_session, os_socket_cookie(fd), &index, &side))
 		return;
 	weir_table_enter(fd, index, side, load32_relaxed(&weir_session.slots[index].generation));
 	if (fd <= 2)
 		weir_stdio_refresh(fd);
 }
 
-/* The descriptors that came through exec: those that /proc lists, else all low
- * numbers. */
+/* The descriptors that came through exec. */
 static void recognise_all(void)
 {
-	char piece[2048];
-	long n;
-	long dir = os_call(SYS_openat, AT_FDCWD, (long)"/proc/self/fd",
-	                   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
-
-	if (dir < 0) {
-		for (int fd = 0; fd < 1024; fd++)
-			weir_recognise(fd);
-		return;
-	}
-	while ((n = os_call(SYS_getdents64, dir, (long)piece, sizeof(piece), 0, 0, 0)) > 0) {
-		for (long at = 0; at < n;) {
-			struct dirent64 *entry = (void *)(piece + at);
-			at += entry->d_reclen;
-			if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
-				weir_recognise(atoi(entry->d_name));
-		}
-	}
-	os_close((int)dir);
+	os_each_descriptor(weir_recognise);
 }
 
 static void started(bool inherited)

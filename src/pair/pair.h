@@ -25,6 +25,9 @@ void weir_pair_discard(const struct weir_session *s, uint32_t index, uint32_t ge
 struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, uint32_t index, int direction,
                                     uint32_t generation);
 
+/* Which end has the socket of that identity (SO_COOKIE), if any. */
+bool weir_pair_find(const struct weir_session *s, uint64_t cookie, uint32_t *index, int *side);
+
 /* What poll calls writable in this session. */
 struct weir_writable_rule weir_session_writable_rule(const struct weir_session *s);
 

@@ -1,6 +1,6 @@
 /* Where execvp(3) would find a program. */
-#ifndef WEIR_CLI_SEARCH_H
-#define WEIR_CLI_SEARCH_H
+#ifndef WEIR_BASE_SEARCH_H
+#define WEIR_BASE_SEARCH_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "cli/search.h"
+#include "base/search.h"
 
 #include <errno.h>
 #include <stdio.h>
