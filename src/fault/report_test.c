@@ -10,7 +10,7 @@ static char said[1024];
 
 static void complain(const char *what, const char *text)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = { .allowed = "" };
 	struct weir_rule rule;
 	int saved = dup(STDERR_FILENO);
 	int ends[2];

@@ -270,7 +270,7 @@ static void words_in_any_order(void)
 static void longest(void)
 {
 	char text[WEIR_RULE_TEXT_SIZE + 1] = "read:eof:pair=1:p=0.5";
-	struct weir_rule_error error;
+	struct weir_rule_error error = { .allowed = "" };
 	struct weir_rule rule;
 
 	memset(text + 21, '0', sizeof text - 22);

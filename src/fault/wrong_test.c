@@ -302,7 +302,7 @@ static void wrong_places(void)
 
 static void null_bytes(void)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = { .allowed = "" };
 	struct weir_where where;
 
 	CHECK(!weir_where_parse(&where, "pair=1\0", 7, false, &error));
@@ -316,7 +316,7 @@ static void null_bytes(void)
 
 static void places(void)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = { .allowed = "" };
 	struct weir_where where;
 
 	CHECK(where_parse(&where, "pair=2,side=b", false, &error));
@@ -336,7 +336,7 @@ static void places(void)
 
 static void a_part_of_a_text(void)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = { .allowed = "" };
 	struct weir_where where;
 
 	CHECK(weir_where_parse(&where, "pair=21:64K", 6, false, &error));
