@@ -38,7 +38,7 @@ refuses() {
 	refuses "--frobnicate: no such option; \`weir help run\`" --frobnicate true
 	refuses "-c: no such option" -c true
 	refuses "--cap: no such option" --cap 64 true
-	refuses "--capacity needs a value: N[K|M|G]" --capacity
+	refuses "--capacity needs a value: [WHERE:]N[K|M|G]" --capacity
 	refuses "--verbose takes no value" --verbose=1 true
 	refuses "run needs a PROGRAM"
 	refuses "run needs a PROGRAM" --capacity 64 --

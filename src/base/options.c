@@ -5,12 +5,24 @@
 #include "base/message.h"
 #include "base/parse.h"
 
+static const char *add_text(struct weir_texts *texts, const struct weir_config *config,
+                            const char *text)
+{
+	if (texts->count == WEIR_TEXTS_MAX)
+		return "taken any more: 62 are the most";
+	texts->name[texts->count] = config->name;
+	texts->text[texts->count++] = text;
+	return NULL;
+}
+
 static const char *set_capacity(struct weir_config *config, const char *text)
 {
 	uint64_t n;
 
+	if (strpbrk(text, ":="))
+		return add_text(&config->capacities, config, text);
 	if (!weir_parse_size(text, WEIR_CAPACITY_MAX, &n) || n == 0)
-		return "a size from 1 to 4G, such as 64, 16K or 1M";
+		return "a size from 1 to 4G, such as 64, 16K or 1M, nor WHERE:SIZE";
 	config->capacity = n;
 	config->capacity_given = true;
 	return NULL;
@@ -51,6 +63,39 @@ static const char *set_stats(struct weir_config *config, const char *text)
 	return NULL;
 }
 
+static const char *set_fault(struct weir_config *config, const char *text)
+{
+	return add_text(&config->faults, config, text);
+}
+
+static const char *set_faults(struct weir_config *config, const char *text)
+{
+	if (!*text)
+		return "the name of a file, or - for standard input";
+	return add_text(&config->faults_files, config, text);
+}
+
+static const char *set_mark(struct weir_config *config, const char *text)
+{
+	return add_text(&config->marks, config, text);
+}
+
+static const char *set_seed(struct weir_config *config, const char *text)
+{
+	if (!weir_parse_unsigned(text, UINT64_MAX, &config->seed))
+		return "a number from 0 to 18446744073709551615";
+	config->seed_given = true;
+	return NULL;
+}
+
+static const char *set_chaos(struct weir_config *config, const char *text)
+{
+	const char *wrong = *text && strcmp(text, "on") ? set_seed(config, text) : NULL;
+
+	config->chaos = !wrong;
+	return wrong;
+}
+
 static const char *set_switch(bool *on, const char *text)
 {
 	return weir_parse_switch(text, on) ? NULL : "0 or 1";
@@ -59,6 +104,21 @@ static const char *set_switch(bool *on, const char *text)
 static const char *set_verbose(struct weir_config *config, const char *text)
 {
 	return set_switch(&config->verbose, text);
+}
+
+static const char *set_strict(struct weir_config *config, const char *text)
+{
+	return set_switch(&config->strict, text);
+}
+
+static const char *set_quiet(struct weir_config *config, const char *text)
+{
+	return set_switch(&config->quiet, text);
+}
+
+static const char *set_fail_on_deadlock(struct weir_config *config, const char *text)
+{
+	return set_switch(&config->fail_on_deadlock, text);
 }
 
 static const char *set_no_follow(struct weir_config *config, const char *text)
@@ -72,10 +132,43 @@ static const char *set_allow_unreachable(struct weir_config *config, const char 
 }
 
 const struct weir_option weir_options[] = {
-	{ "--capacity", "WEIR_CAPACITY", "N[K|M|G]",
+	{ "--capacity", "WEIR_CAPACITY", "[WHERE:]N[K|M|G]",
 	  "Bytes that fit into each direction of a pair, from 1 (default 208K,\n"
-	  "the kernel's). Once given, the program's own SO_SNDBUF changes nothing.",
+	  "the kernel's). Once given, the program's own SO_SNDBUF changes nothing.\n"
+	  "With WHERE (pair=N,side=a|b,comm=GLOB,pid=N), only for the directions\n"
+	  "that such an end writes; the last one that fits counts.",
 	  set_capacity },
+	{ "--fault", "WEIR_FAULT", "RULE",
+	  "OPS:EFFECT[:WHEN...][:WHERE...], such as write:error=EPIPE:when=3 or\n"
+	  "read:short=1. May be given again; rules apply in order. weir-fault(7)\n"
+	  "tells the language, `weir help fault` a summary. The variable takes\n"
+	  "several, with ; between them.",
+	  set_fault },
+	{ "--faults", NULL, "FILE|-",
+	  "Rules from a file, one a line; # begins a comment.",
+	  set_faults },
+	{ "--chaos", "WEIR_CHAOS", "[=SEED]",
+	  "Draw small capacities, short reads and writes, EAGAIN, EINTR and\n"
+	  "delays: only what a correct kernel may do. (The variable: on or SEED.)",
+	  set_chaos },
+	{ "--seed", "WEIR_SEED", "N",
+	  "What is drawn depends on N alone (default: drawn, and said if anything\n"
+	  "fired).",
+	  set_seed },
+	{ "--strict", "WEIR_STRICT", NULL,
+	  "End with status 123 if a rule never fired.",
+	  set_strict },
+	{ "--quiet", "WEIR_QUIET", NULL,
+	  "Do not tell at the end which rules fired.",
+	  set_quiet },
+	{ "--fail-on-deadlock", "WEIR_FAIL_ON_DEADLOCK", NULL,
+	  "End the run with status 123 when everybody who could go on waits for\n"
+	  "another in a pair.",
+	  set_fail_on_deadlock },
+	{ "--mark", "WEIR_MARK", "WHERE",
+	  "Carry only these pairs: pair=N, nth=N (of its process), comm=GLOB,\n"
+	  "exe=GLOB, pid=N, with commas between them. May be given again.",
+	  set_mark },
 	{ "--writable-at", "WEIR_WRITABLE_AT", "N|N%",
 	  "Room at which poll and friends call a direction writable (default:\n"
 	  "1 byte with --capacity; else the kernel's rule, at most a quarter full).",
@@ -124,6 +217,7 @@ const struct weir_option *weir_option_find(const char *flag, size_t length)
 bool weir_option_set(const struct weir_option *option, struct weir_config *config,
                      const char *name, const char *text)
 {
+	config->name = name;
 	const char *allowed = option->set(config, text);
 
 	if (allowed)
@@ -148,7 +242,8 @@ bool weir_config_from_environment(struct weir_config *config, char *const enviro
 
 	for (size_t i = 0; i < weir_options_count; i++) {
 		const struct weir_option *option = &weir_options[i];
-		const char *text = value_in(environment, option->variable);
+		const char *text =
+			option->variable ? value_in(environment, option->variable) : NULL;
 
 		if (text && *text && !weir_option_set(option, config, option->variable, text))
 			good = false;

@@ -15,10 +15,19 @@ enum {
 	WEIR_CAPACITY_DEFAULT = 212992,
 	WEIR_MAX_PAIRS_DEFAULT = 32768,
 	WEIR_MAX_PAIRS_MAX = 65536,
+	WEIR_TEXTS_MAX = 62,
 };
 
 /* Largest capacity of one direction, in bytes. */
 #define WEIR_CAPACITY_MAX (UINT64_C(1) << 32)
+
+/* What options that may be given several times were given, in order. The texts
+ * are read by the layer that knows their language (fault/load.h). */
+struct weir_texts {
+	uint32_t count;
+	const char *name[WEIR_TEXTS_MAX]; /* how the user called the option */
+	const char *text[WEIR_TEXTS_MAX]; /* borrowed */
+};
 
 struct weir_config {
 	uint64_t capacity;          /* bytes per direction */
@@ -30,13 +39,25 @@ struct weir_config {
 	bool verbose;
 	bool no_follow;             /* leave a cleaned environment alone at exec */
 	bool allow_unreachable;     /* run what preloading cannot reach (command only) */
+	bool strict;                /* a rule that never fired fails the run */
+	bool quiet;                 /* say nothing of rules at the end */
+	bool fail_on_deadlock;
+	bool chaos;
+	bool seed_given;
+	uint64_t seed;
+	struct weir_texts faults;   /* rules */
+	struct weir_texts faults_files;
+	struct weir_texts marks;
+	struct weir_texts capacities; /* for some pairs only */
+	const char *name;           /* of the option that is being set */
 	const char *stats;          /* file name, "-" for stdout, NULL for none; borrowed */
 };
 
 struct weir_option {
 	const char *flag;           /* "--capacity" */
-	const char *variable;       /* "WEIR_CAPACITY" */
-	const char *argument;       /* "N[K|M|G]", NULL for a switch (variable: 0 or 1) */
+	const char *variable;       /* "WEIR_CAPACITY"; NULL where only the command has it */
+	const char *argument;       /* "N[K|M|G]", NULL for a switch (variable: 0 or 1);
+	                             * "[=N]" may be left out */
 	const char *help;           /* one or two lines for people */
 	/* Parses `text` into `config`. Returns NULL, or what is allowed, as the end
 	 * of the sentence "--capacity: 'x' is not ...". */

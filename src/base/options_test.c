@@ -96,7 +96,7 @@ static void every_option_is_complete(void)
 		const struct weir_option *option = &weir_options[i];
 
 		CHECK(!strncmp(option->flag, "--", 2));
-		CHECK(!strncmp(option->variable, "WEIR_", 5));
+		CHECK(!option->variable || !strncmp(option->variable, "WEIR_", 5));
 		CHECK(strlen(option->help) > 0 && option->set);
 		CHECK(weir_option_find(option->flag, strlen(option->flag)) == option);
 	}

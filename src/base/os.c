@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -236,6 +237,28 @@ void os_each_descriptor(void (*act)(int fd))
 	os_close((int)dir);
 }
 
+/* The kernel's own struct (sigaction(2)): libc's has another shape. */
+struct kernel_sigaction {
+	uintptr_t handler;
+	unsigned long flags;
+	uintptr_t restorer;
+	uint64_t mask;
+};
+
+bool os_handles_signals(bool restarting)
+{
+	for (int signal = 1; signal < 65; signal++) {
+		struct kernel_sigaction now = {0, 0, 0, 0};
+		if (signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
+		    signal == SIGTRAP || signal == SIGPIPE || signal == 32 || signal == 33)
+			continue; /* of the program's own doing, or libc's */
+		if (os_call(SYS_rt_sigaction, signal, 0, (long)&now, 8, 0, 0) == 0 && now.handler > 1 &&
+		    (restarting || !(now.flags & SA_RESTART)))
+			return true;
+	}
+	return false;
+}
+
 int os_memfd(const char *name)
 {
 	long fd = os_call(SYS_memfd_create, (long)name, 1U | MFD_NOEXEC_SEAL, 0, 0, 0, 0);
@@ -256,6 +279,11 @@ uint64_t os_now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+uint32_t os_thread(void)
+{
+	return (uint32_t)os_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
 int os_cpu(void)

@@ -44,8 +44,13 @@ int os_timeout_ms(int fd, int option);
 /* Acts on each open descriptor: those that /proc lists, else all low numbers. */
 void os_each_descriptor(void (*act)(int fd));
 
+/* Has this process a handler for a signal that may come? `restarting`: also one
+ * with SA_RESTART. */
+bool os_handles_signals(bool restarting);
+
 int os_memfd(const char *name);
 int os_close(int fd);
+uint32_t os_thread(void);                       /* this thread's id */
 uint64_t os_now_ns(void);                       /* CLOCK_MONOTONIC */
 int os_cpu(void);                               /* the processor this thread runs on */
 

@@ -25,6 +25,12 @@ static bool set_with_argument(const struct weir_option *option, struct weir_conf
 	return weir_option_set(option, config, option->flag, text);
 }
 
+/* "[=SEED]": what stands in the same word, or nothing. */
+static bool may_be_left_out(const struct weir_option *option)
+{
+	return option->argument[0] == '[' && option->argument[1] == '=';
+}
+
 static bool set_switch(const struct weir_option *option, struct weir_config *config,
                        const struct reader *r)
 {
@@ -41,6 +47,8 @@ static bool read_option(struct weir_arguments *a, const char *word, struct reade
 	const struct weir_option *option = weir_option_find(word, length);
 
 	r->value = word[length] ? word + length + 1 : NULL;
+	if (option && option->argument && may_be_left_out(option))
+		return weir_option_set(option, &a->config, option->flag, r->value ? r->value : "");
 	if (option && option->argument)
 		return set_with_argument(option, &a->config, r);
 	if (option)

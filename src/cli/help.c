@@ -28,7 +28,8 @@ static void print_help_text(const char *text)
 
 static void print_option(const char *flag, const char *argument, const char *help)
 {
-	printf("  %s%s%s\n", flag, argument ? " " : "", argument ? argument : "");
+	printf("  %s%s%s\n", flag, argument && strncmp(argument, "[=", 2) ? " " : "",
+	       argument ? argument : "");
 	print_help_text(help);
 }
 
@@ -53,7 +54,8 @@ static void print_variables(void)
 	     "over its variable; 1 turns a switch on. The variables also work without this\n"
 	     "command: LD_PRELOAD=.../libweir.so WEIR_CAPACITY=64 PROGRAM\n");
 	for (size_t i = 0; i < weir_options_count; i++)
-		print_variable(weir_options[i].variable, weir_options[i].flag);
+		if (weir_options[i].variable)
+			print_variable(weir_options[i].variable, weir_options[i].flag);
 	print_variable("WEIR_LIBRARY", "libweir.so, where it is not beside the command");
 	print_variable("WEIR_SESSION", "set for PROGRAM: the memory that its processes share");
 }

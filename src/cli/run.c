@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,8 @@
 #include "cli/library.h"
 #include "cli/program.h"
 #include "cli/status.h"
+#include "fault/file.h"
+#include "fault/load.h"
 #include "pair/session.h"
 
 enum { SESSION_NAME_SIZE = 64 };
@@ -24,6 +28,7 @@ struct run {
 	struct weir_arguments arguments;
 	struct weir_library library;
 	struct weir_program program;
+	struct weir_plan plan;
 	struct weir_session session;
 	int session_fd;
 	int stats_fd;               /* -1 for none */
@@ -64,9 +69,40 @@ static int open_stats(struct run *r)
 	return r->stats_fd < 0 ? failed(name, errno) : 0;
 }
 
+/* A file of rules that is being read. */
+struct reading {
+	struct weir_plan *plan;
+	const char *file;
+};
+
+static bool add_line(void *context, const char *rule, unsigned int line)
+{
+	const struct reading *reading = context;
+	char what[PATH_MAX + 16];
+
+	snprintf(what, sizeof what, "%.4000s:%u", reading->file, line);
+	return weir_plan_load_rule(reading->plan, what, rule);
+}
+
+/* The rules of --fault come before those of --faults. */
+static int load_plan(struct run *r)
+{
+	const struct weir_config *config = &r->arguments.config;
+
+	if (!weir_plan_load(&r->plan, config))
+		return WEIR_EXIT_FAILED;
+	for (uint32_t i = 0; i < config->faults_files.count; i++) {
+		struct reading reading = { &r->plan, config->faults_files.text[i] };
+
+		if (!weir_faults_read(reading.file, add_line, &reading))
+			return WEIR_EXIT_FAILED;
+	}
+	return 0;
+}
+
 static int open_session(struct run *r)
 {
-	int error = weir_session_create(&r->session, &r->arguments.config, &r->session_fd);
+	int error = weir_session_create(&r->session, &r->arguments.config, &r->plan, &r->session_fd);
 
 	if (error)
 		return failed("cannot make the session's memory", -error);
@@ -97,6 +133,8 @@ static int prepare(struct run *r)
 		status = WEIR_EXIT_FAILED;
 	if (!status)
 		status = weir_program_find(&r->program, r->arguments.program[0], config);
+	if (!status)
+		status = load_plan(r);
 	if (!status)
 		status = open_stats(r);
 	if (!status)
@@ -139,15 +177,21 @@ static void let_go(const struct run *r)
  * how the program failed. */
 static int finish(const struct run *r, int status)
 {
+	const struct weir_config *config = &r->arguments.config;
+	bool failed_too = config->strict && weir_session_unfired(&r->session) > 0;
 	int error = 0;
 
 	say_end(r, status);
+	if (!config->quiet)
+		weir_session_report(&r->session);
 	if (r->stats_fd >= 0)
 		error = weir_session_write_stats(&r->session, r->stats_fd);
 	if (error)
 		failed("cannot write the statistics", -error);
 	if (error && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return WEIR_EXIT_FAILED;
+	if (failed_too && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return WEIR_EXIT_STRICT;
 	return weir_child_imitate(status);
 }
 
@@ -170,7 +214,7 @@ static int run(struct run *r)
 
 int weir_command_run(int argc, char **argv)
 {
-	struct run r;
+	static struct run r;
 	char *help[] = { (char[]){ "help" }, (char[]){ "run" }, NULL };
 
 	if (!weir_arguments_read(&r.arguments, argc, argv))

@@ -57,6 +57,9 @@ void weir_endpoints_fork_failed(void);
 /* SO_SNDBUF as the program set it; the capacity follows where none was given. */
 void weir_end_set_sndbuf(const struct weir_end *end, uint32_t value);
 
+/* Takes the ECONNRESET that a fault left for this end, as SO_ERROR does. */
+bool weir_end_take_reset(const struct weir_end *end);
+
 /* The peer closed with unread data, or only with unread bells? */
 bool weir_end_reset_is_true(const struct weir_end *end);
 

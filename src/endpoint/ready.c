@@ -91,6 +91,8 @@ short weir_end_true_events(const struct weir_end *end, short revents)
 		os_getsockopt_int(end->fd, SO_ERROR); /* takes the error away */
 		revents &= ~POLLERR;
 	}
+	if (__builtin_expect(load32_relaxed(&end->in.pipe->reset), 0))
+		revents |= POLLERR;
 	if (revents & (POLLERR | POLLHUP))
 		return revents;
 	if ((revents & INPUT) && !(revents & POLLRDHUP) && input_is_stale(end))

@@ -3,6 +3,8 @@
 
 #include "base/os.h"
 #include "endpoint/bare.h"
+#include "endpoint/faulty.h"
+#include "endpoint/wait.h"
 #include "pipe/bell.h"
 
 /* How many bytes end a blocking receive: SO_RCVLOWAT, or all with MSG_WAITALL
@@ -55,21 +57,51 @@ static size_t peek(const struct weir_end *end, struct weir_span *span, size_t le
 	return n;
 }
 
-static size_t take(const struct weir_end *end, struct weir_span *span, size_t len)
+static inline void move_peek_offset(const struct weir_end *end, size_t n)
 {
 	weir_word32 *word = &end->slot->end[end->side].peek_off;
-	size_t n = weir_pipe_take(&end->in, span, len);
 	uint32_t offset = load32_relaxed(word);
 
 	if (__builtin_expect(offset != 0, 0))
 		store32_relaxed(word, offset - 1 > n ? offset - (uint32_t)n : 1);
+}
+
+static size_t take(const struct weir_end *end, struct weir_span *span, size_t len)
+{
+	size_t n = weir_pipe_take(&end->in, span, len);
+
+	move_peek_offset(end, n);
 	return n;
+}
+
+static ssize_t take_faulty(const struct weir_end *end, struct weir_span *span, size_t len,
+                           bool moved, struct weir_faulty *f)
+{
+	ssize_t n = weir_faulty_take(f, span, len, moved);
+
+	if (n > 0)
+		move_peek_offset(end, (size_t)n);
+	return n;
+}
+
+static inline ssize_t move(const struct weir_end *end, struct weir_span *span, size_t len,
+                           int flags, bool first, struct weir_faulty *f)
+{
+	if (__builtin_expect(f != NULL, 0)) {
+		if (!(flags & MSG_PEEK))
+			return take_faulty(end, span, len, !first, f);
+		ssize_t n = weir_faulty_peek(f, len, !first);
+		if (n < 0)
+			return n;
+		len = (size_t)n;
+	}
+	return (ssize_t)(flags & MSG_PEEK ? peek(end, span, len) : take(end, span, len));
 }
 
 /* One look at the ring, the first of this call or a later one. Gives the bytes
  * moved, 0 for none, or WEIR_TO_KERNEL. */
-static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t len, int flags,
-                    bool first)
+static inline ssize_t look(const struct weir_end *end, struct weir_span *span, size_t len,
+                           int flags, bool first, struct weir_faulty *f)
 {
 	struct weir_pipe *pipe = end->in.pipe;
 	int error = weir_pipe_lock_reader(&end->in);
@@ -82,7 +114,7 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
 	if (load32_relaxed(&pipe->carrier) == WEIR_BY_KERNEL) {
 		n = WEIR_TO_KERNEL;
 	} else {
-		n = (ssize_t)(flags & MSG_PEEK ? peek(end, span, len) : take(end, span, len));
+		n = move(end, span, len, flags, first, f);
 		if (n > 0 && first && !(flags & MSG_PEEK))
 			store64_relaxed(&pipe->reads, load64_relaxed(&pipe->reads) + 1);
 		if (n > 0 && owes(&end->in))
@@ -112,14 +144,22 @@ static int wait_more(const struct weir_end *end, int flags, bool moved, bool *fo
 	return weir_wait_input(end, flags, moved, force);
 }
 
-ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size_t len, int flags)
+static inline ssize_t receive_all(const struct weir_end *end, struct weir_span span, size_t len,
+                                  int flags, struct weir_faulty *f)
 {
 	size_t target = enough(end, len, flags);
 	size_t total = 0;
 	bool force = false;
 
 	for (;;) {
-		ssize_t n = look(end, &span, len - total, flags, total == 0);
+		ssize_t n = look(end, &span, len - total, flags, total == 0, f);
+		if (f && (n == WEIR_BY_FAULT || f->ends)) {
+			total += n > 0 ? (size_t)n : 0;
+			n = weir_faulty_settle(f, total > 0);
+			if (n == WEIR_WAIT_AGAIN)
+				continue;
+			return total ? (ssize_t)total : n;
+		}
 		if (n < 0)
 			return total ? (ssize_t)total : n;
 		total += (size_t)n;
@@ -131,4 +171,21 @@ ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size
 		if (r != WEIR_WAIT_AGAIN)
 			return total ? (ssize_t)total : r;
 	}
+}
+
+static __attribute__((noinline)) ssize_t receive_faulty(const struct weir_end *end,
+                                                        struct weir_span span, size_t len,
+                                                        int flags)
+{
+	bool whole = enough(end, len, flags) > 1;
+	struct weir_faulty f = weir_faulty_begin(end, WEIR_OP_READ, flags, whole);
+
+	return receive_all(end, span, len, flags, &f);
+}
+
+ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size_t len, int flags)
+{
+	if (__builtin_expect(weir_is_faulty(end, WEIR_OP_READ), 0) && len > 0)
+		return receive_faulty(end, span, len, flags);
+	return receive_all(end, span, len, flags, NULL);
 }

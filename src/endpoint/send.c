@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
+#include "endpoint/faulty.h"
 #include "endpoint/wait.h"
 #include "pair/life.h"
 #include "pipe/bell.h"
@@ -58,9 +59,10 @@ static void tell_watchers(const struct weir_end *end)
 		weir_bell_make_writable(out, end->fd);
 }
 
-/* Writer lock. `first`: of the attempts that make up one call of the program. */
-static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, size_t len,
-                          bool first)
+/* Writer lock. `first`: of the attempts that make up one call of the program.
+ * `f`: the faults of that call, NULL where no rule concerns it. */
+static inline ssize_t put_locked(const struct weir_end *end, struct weir_span *span, size_t len,
+                                 bool first, struct weir_faulty *f)
 {
 	struct weir_pipe *pipe = end->out.pipe;
 
@@ -71,7 +73,8 @@ static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, si
 		return WEIR_TO_KERNEL;
 	if (__builtin_expect(has_lost_peer(end), 0))
 		return -EPIPE;
-	ssize_t n = weir_pipe_put(&end->out, end->fd, span, len);
+	ssize_t n = f ? weir_faulty_put(f, span, len, !first)
+	              : weir_pipe_put(&end->out, end->fd, span, len);
 	if (n > 0 && first)
 		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
 	if (__builtin_expect(load32_relaxed(&pipe->watch) & WEIR_WATCH_ROOM, 0))
@@ -81,8 +84,8 @@ static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, si
 
 /* One attempt. This thread may be in a signal handler that interrupted itself
  * in the middle of a write to the same pipe: then the bytes wait aside. */
-static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t len, int flags,
-                   bool first)
+static inline ssize_t put(const struct weir_end *end, struct weir_span *span, size_t len, int flags,
+                          bool first, struct weir_faulty *f)
 {
 	int error = weir_pipe_lock_writer(&end->out);
 
@@ -94,7 +97,7 @@ static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t le
 		return n > 0 ? (ssize_t)n : -EAGAIN;
 	}
 	weir_note_cpu(&end->out.pipe->writer_cpu);
-	ssize_t n = put_locked(end, span, len, first);
+	ssize_t n = put_locked(end, span, len, first, f);
 	weir_pipe_unlock_writer(&end->out);
 	return n;
 }
@@ -121,19 +124,31 @@ static ssize_t send_rest(const struct weir_end *end, struct weir_span span, size
 /* The wait is over without room having been announced: a writer that was left
  * asleep although there was some takes it before it goes. */
 static ssize_t stop(const struct weir_end *end, struct weir_span *span, size_t left, int flags,
-                    bool first, int why)
+                    bool first, int why, struct weir_faulty *f)
 {
-	ssize_t n = why == -EINTR || why == WEIR_WAIT_ENDED ? put(end, span, left, flags, first) : 0;
+	ssize_t n = 0;
+
+	if (why == -EINTR || why == WEIR_WAIT_ENDED)
+		n = put(end, span, left, flags, first, f);
 
 	return n > 0 ? n : why;
 }
 
-ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t len, int flags)
+static inline ssize_t send_all(const struct weir_end *end, struct weir_span span, size_t len,
+                               int flags, struct weir_faulty *f)
 {
 	size_t total = 0;
 
 	for (;;) {
-		ssize_t n = put(end, &span, len - total, flags, total == 0);
+		ssize_t n = put(end, &span, len - total, flags, total == 0, f);
+		if (f && (n == WEIR_BY_FAULT || f->ends)) {
+			total += n > 0 ? (size_t)n : 0;
+			n = weir_faulty_settle(f, total > 0);
+			if (n == WEIR_WAIT_AGAIN)
+				continue;
+			if (n == WEIR_WAIT_ENDED)
+				return (ssize_t)total;
+		}
 		if (n == WEIR_TO_KERNEL && total > 0)
 			n = send_rest(end, span, len - total, flags);
 		if (n == -EPIPE)
@@ -148,9 +163,24 @@ ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t 
 		int r = weir_wait_room(end, flags, total > 0, len - total);
 		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && total > 0))
 			continue;
-		n = stop(end, &span, len - total, flags, total == 0, r);
+		n = stop(end, &span, len - total, flags, total == 0, r, f);
 		if (n > 0)
 			total += (size_t)n;
 		return total ? (ssize_t)total : n;
 	}
+}
+
+static __attribute__((noinline)) ssize_t send_faulty(const struct weir_end *end,
+                                                     struct weir_span span, size_t len, int flags)
+{
+	struct weir_faulty f = weir_faulty_begin(end, WEIR_OP_WRITE, flags, false);
+
+	return send_all(end, span, len, flags, &f);
+}
+
+ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t len, int flags)
+{
+	if (__builtin_expect(weir_is_faulty(end, WEIR_OP_WRITE), 0))
+		return send_faulty(end, span, len, flags);
+	return send_all(end, span, len, flags, NULL);
 }

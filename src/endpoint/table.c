@@ -1,16 +1,21 @@
 #include "endpoint/table.h"
 
+#include <sys/syscall.h>
+
+#include "base/os.h"
 #include "pair/life.h"
 
 weir_word64 weir_table[WEIR_TABLE_SIZE];
 struct weir_session weir_session;
 weir_word32 weir_own_life;
+weir_word32 weir_own_process;
 
 static weir_word32 references[WEIR_MAX_PAIRS_MAX][2];
 static weir_word32 bound;
 
 void weir_own_life_begins(void)
 {
+	store32_relaxed(&weir_own_process, (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0));
 	if (weir_session.header)
 		store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));
 }

@@ -20,7 +20,7 @@ static inline void test_session_begin(void)
 	os_resolve();
 	config.max_pairs = TEST_PAIRS;
 	config.capacity_given = true;
-	CHECK_EQ(weir_session_create(&weir_session, &config, &fd), 0);
+	CHECK_EQ(weir_session_create(&weir_session, &config, NULL, &fd), 0);
 	close(fd);
 	weir_own_life_begins();
 }
@@ -32,7 +32,7 @@ static inline void test_ends_open(struct weir_end end[2], uint64_t capacity)
 
 	weir_session.header->capacity = capacity;
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
-	int64_t index = weir_pair_open(&weir_session, (uint32_t)getpid(), "test");
+	int64_t index = weir_pair_open(&weir_session, weir_pair_number(&weir_session), (uint32_t)getpid(), "test");
 	CHECK(index >= 0);
 	uint32_t generation = load32_relaxed(&weir_session.slots[index].generation);
 	for (int side = 0; side < 2; side++) {

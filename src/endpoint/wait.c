@@ -31,6 +31,43 @@ void weir_note_life(weir_word32 *whose)
 		store32_relaxed(whose, life);
 }
 
+static struct weir_waiter *waiter_of(const struct weir_end *end, int op)
+{
+	return op ? &end->out.pipe->waits[1] : &end->in.pipe->waits[0];
+}
+
+/* Asked for once in each thread and process. */
+static uint32_t own_thread(void)
+{
+	static _Thread_local uint32_t thread, process;
+	uint32_t now = load32_relaxed(&weir_own_process);
+
+	if (process != now) {
+		thread = os_thread();
+		process = now;
+	}
+	return thread;
+}
+
+void weir_sleep_begins(const struct weir_end *end, int op)
+{
+	struct weir_waiter *w = waiter_of(end, op);
+
+	store64_relaxed(&w->since, os_now_ns());
+	store32_relaxed(&w->pid, load32_relaxed(&weir_own_process));
+	store32_relaxed(&w->fd, (uint32_t)end->fd);
+	store32_relaxed(&w->tid, own_thread());
+	add32_ordered(&w->count, 1);
+}
+
+void weir_sleep_ends(const struct weir_end *end, int op)
+{
+	struct weir_waiter *w = waiter_of(end, op);
+
+	if (add32_relaxed(&w->count, UINT32_MAX) == 1)
+		store32_relaxed(&w->tid, 0);
+}
+
 /* Looking pays only while the peer runs elsewhere, and lately did pay. */
 static bool may_spin(const struct weir_end *end, const weir_word32 *peer_cpu, weir_word32 *fails)
 {
@@ -167,9 +204,17 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 		return lock_failed(result);
 	if (result != WEIR_WAIT_ENDED)
 		return result;
-	if (!load32_relaxed(&end->slot->end[end->side].nonblock) && !(flags & MSG_DONTWAIT))
+	bool sleeps = !load32_relaxed(&end->slot->end[end->side].nonblock) &&
+	              !(flags & MSG_DONTWAIT);
+	if (sleeps) {
 		add64_relaxed(&pipe->blocked_reads, 1);
+		weir_sleep_begins(end, 0);
+	}
 	result = moved ? wait_input_polling(end, flags) : wait_input_receiving(end, flags, force);
+	if (sleeps)
+		weir_sleep_ends(end, 0);
+	if (load32_relaxed(&pipe->reset)) /* the next look gives it */
+		return WEIR_WAIT_AGAIN;
 	/* What came before the end or the error is read first. */
 	if (result != WEIR_WAIT_AGAIN && result != -EINTR && result != -EAGAIN &&
 	    weir_pipe_used(&end->in) > 0)
@@ -256,5 +301,8 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 	int result = prepare_room(end, flags, left);
 	if (result != WEIR_WAIT_ENDED)
 		return result;
-	return moved ? wait_room_polling(end) : wait_room_sending(end, flags);
+	weir_sleep_begins(end, 1);
+	result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
+	weir_sleep_ends(end, 1);
+	return result;
 }

@@ -20,6 +20,11 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 /* Notes that this process reads, for the writer that will not hear of its end. */
 void weir_note_life(weir_word32 *whose);
 
+/* This thread goes to sleep in a direction: for who asks what everybody waits for.
+ * `op`: 0 to read, 1 to write. */
+void weir_sleep_begins(const struct weir_end *end, int op);
+void weir_sleep_ends(const struct weir_end *end, int op);
+
 /* Notes where this thread runs, for the peer that may wait by looking. */
 void weir_note_cpu(weir_word32 *where);
 

@@ -1,5 +1,6 @@
 /* Descriptors come to life: pairs are marked, and a fresh number is nothing else. */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -37,6 +38,21 @@ static void leave_to_kernel(enum weir_left_reason reason)
 		         weir_session.slot_count);
 }
 
+/* --mark. The program's path is asked for only where the plan needs it. */
+static bool is_wanted(uint64_t number, const char *comm)
+{
+	static weir_word64 own_pairs;
+	const struct weir_plan *plan = weir_session.plan;
+	uint64_t nth = add64_relaxed(&own_pairs, 1) + 1;
+	char exe[PATH_MAX];
+
+	if (__builtin_expect(plan->marks == 0, 1))
+		return true;
+	long n = os_call(SYS_readlink, (long)"/proc/self/exe", (long)exe, sizeof(exe) - 1, 0, 0, 0);
+	exe[n > 0 ? n : 0] = '\0';
+	return weir_plan_marks(plan, number, nth, weir_own_pid(), comm, exe);
+}
+
 static void mark(const int sv[2], bool nonblock)
 {
 	char comm[WEIR_COMM_SIZE + 1] = "";
@@ -47,7 +63,12 @@ static void mark(const int sv[2], bool nonblock)
 		return;
 	}
 	os_call(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
-	int64_t index = weir_pair_open(&weir_session, weir_own_pid(), comm);
+	uint64_t number = weir_pair_number(&weir_session);
+	if (!is_wanted(number, comm)) {
+		leave_to_kernel(WEIR_LEFT_UNMARKED);
+		return;
+	}
+	int64_t index = weir_pair_open(&weir_session, number, weir_own_pid(), comm);
 	if (index < 0) {
 		leave_to_kernel(WEIR_LEFT_SLOTS);
 		return;

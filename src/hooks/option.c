@@ -147,6 +147,8 @@ WEIR_EXPORT int getsockopt(int fd, int level, int option, void *value, socklen_t
 	if (kept_by_us(&end, option, &answer))
 		return give_option(value, len, answer);
 	int result = weir_real()->getsockopt(fd, level, option, value, len);
+	if (result == 0 && option == SO_ERROR && weir_end_take_reset(&end))
+		return give_option(value, len, ECONNRESET);
 	if (result == 0 && option == SO_ERROR && false_reset(&end, value, *len))
 		memset(value, 0, *len);
 	return result;

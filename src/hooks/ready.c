@@ -1,8 +1,19 @@
-/* poll, select and epoll_ctl: the kernel answers, weir makes the answer true. */
+/* poll and select: the kernel answers, weir makes the answer true. */
 #include <string.h>
 
 #include "base/os.h"
+#include "endpoint/faulty.h"
 #include "hooks/hooks.h"
+
+enum {
+	HELD_MAX = 256,             /* descriptors in a poll that waits for held ones, too */
+	LOOK_AGAIN_NS = 20000000,   /* how late a release may be noticed */
+};
+
+static bool any_faults(void)
+{
+	return weir_session.plan && weir_plan_holds(weir_session.plan);
+}
 
 static struct timespec from_ns(uint64_t ns)
 {
@@ -61,6 +72,69 @@ static int make_true(struct pollfd *fds, nfds_t count)
 	return ready;
 }
 
+/* Is an end among them held back? When to look again: no later than that. */
+static bool any_held(const struct pollfd *fds, nfds_t count, uint64_t *next)
+{
+	struct weir_end end;
+	bool any = false;
+	uint64_t until;
+
+	*next = os_now_ns() + LOOK_AGAIN_NS;
+	for (nfds_t i = 0; i < count; i++) {
+		if (!weir_end_of(fds[i].fd, &end))
+			continue;
+		for (int op = 0; op < 2; op++) {
+			if (!weir_end_is_held(&end, op, &until))
+				continue;
+			any = true;
+			*next = until < *next ? until : *next;
+		}
+	}
+	return any;
+}
+
+/* Asks the kernel without what it would wrongly call ready. */
+static int poll_unheld(struct pollfd *fds, nfds_t count, struct timespec left, const sigset_t *mask)
+{
+	struct pollfd asked[HELD_MAX];
+	struct weir_end end;
+	uint64_t until;
+
+	for (nfds_t i = 0; i < count; i++) {
+		asked[i] = fds[i];
+		if (!weir_end_of(fds[i].fd, &end))
+			continue;
+		if (weir_end_is_held(&end, WEIR_OP_READ, &until))
+			asked[i].events &= ~(POLLIN | POLLRDNORM);
+		if (weir_end_is_held(&end, WEIR_OP_WRITE, &until))
+			asked[i].events &= ~(POLLOUT | POLLWRNORM);
+	}
+	int ready = weir_real()->ppoll(asked, count, &left, mask);
+	for (nfds_t i = 0; i < count; i++)
+		fds[i].revents = asked[i].revents;
+	return ready;
+}
+
+/* Once; 0 also where nothing is ready in truth, and time may be left. */
+static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *left,
+                     const sigset_t *mask)
+{
+	uint64_t next, now;
+
+	make_exact(fds, count);
+	int ready;
+	if (__builtin_expect(any_faults(), 0) && count <= HELD_MAX && any_held(fds, count, &next)) {
+		now = os_now_ns();
+		uint64_t ns = next > now ? next - now : 0;
+		if (left && (uint64_t)left->tv_sec < 1 && (uint64_t)left->tv_nsec < ns)
+			ns = (uint64_t)left->tv_nsec;
+		ready = poll_unheld(fds, count, from_ns(ns), mask);
+	} else {
+		ready = weir_real()->ppoll(fds, count, left, mask);
+	}
+	return ready > 0 ? make_true(fds, count) : ready;
+}
+
 static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                        const sigset_t *mask)
 {
@@ -70,13 +144,11 @@ static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *
 	if (timeout)
 		left = *timeout;
 	for (;;) {
-		make_exact(fds, count);
-		int ready = weir_real()->ppoll(fds, count, timeout ? &left : NULL, mask);
-		if (ready <= 0)
+		int ready = poll_once(fds, count, timeout ? &left : NULL, mask);
+		if (ready != 0)
 			return ready;
-		ready = make_true(fds, count);
-		if (ready > 0)
-			return ready;
+		if (timeout && until(end) == 0)
+			return 0;
 		if (timeout)
 			left = from_ns(until(end));
 	}
@@ -197,6 +269,44 @@ static void keep(struct sets *s, bool restore)
 	}
 }
 
+/* Takes out of the sets what is held back. Gives when to look again at the latest;
+ * UINT64_MAX: nothing is. */
+static uint64_t select_hide_held(const struct sets *s)
+{
+	uint64_t next = UINT64_MAX, until_ns;
+	struct weir_end end;
+
+	for (int fd = 0; any_faults() && fd < s->bound; fd++) {
+		if (!weir_marked(fd) || !weir_end_of(fd, &end))
+			continue;
+		for (int op = 0; op < 2; op++) {
+			if (!s->set[op] || !FD_ISSET(fd, s->set[op]) ||
+			    !weir_end_is_held(&end, op, &until_ns))
+				continue;
+			FD_CLR(fd, s->set[op]);
+			next = until_ns < next ? until_ns : next;
+			if (next > os_now_ns() + LOOK_AGAIN_NS)
+				next = os_now_ns() + LOOK_AGAIN_NS;
+		}
+	}
+	return next;
+}
+
+/* As pselect, but no longer than to `next`. */
+static int select_until(const struct sets *s, int count, const struct timespec *left,
+                        uint64_t next, const sigset_t *mask)
+{
+	struct timespec wait;
+
+	if (next == UINT64_MAX)
+		return weir_real()->pselect(count, s->set[0], s->set[1], s->set[2], left, mask);
+	uint64_t ns = until(next);
+	if (left && left->tv_sec == 0 && (uint64_t)left->tv_nsec < ns)
+		ns = (uint64_t)left->tv_nsec;
+	wait = from_ns(ns);
+	return weir_real()->pselect(count, s->set[0], s->set[1], s->set[2], &wait, mask);
+}
+
 static int select_marked(struct sets *s, int count, struct timespec *left, const sigset_t *mask)
 {
 	uint64_t end = left ? deadline(left) : 0;
@@ -204,13 +314,15 @@ static int select_marked(struct sets *s, int count, struct timespec *left, const
 	for (;;) {
 		keep(s, false);
 		select_make_exact(s);
-		int ready = weir_real()->pselect(count, s->set[0], s->set[1], s->set[2], left, mask);
+		uint64_t next = select_hide_held(s);
+		int ready = select_until(s, count, left, next, mask);
 		if (left)
 			*left = from_ns(until(end));
-		if (ready <= 0)
+		if (ready < 0)
 			return ready;
-		ready -= select_make_true(s);
 		if (ready > 0)
+			ready -= select_make_true(s);
+		if (ready > 0 || (left && until(end) == 0))
 			return ready;
 		keep(s, true);
 	}
@@ -256,15 +368,4 @@ WEIR_EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 	if (timeout)
 		left = *timeout;
 	return select_marked(&s, count, timeout ? &left : NULL, mask);
-}
-
-WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
-{
-	struct weir_end end;
-	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
-
-	if (result == 0 && op != EPOLL_CTL_DEL && weir_end_of(fd, &end))
-		weir_end_watch(&end, (short)(event->events & (EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM)),
-		               (event->events & EPOLLET) != 0);
-	return result;
 }

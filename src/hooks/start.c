@@ -13,6 +13,7 @@
 #include "base/message.h"
 #include "base/options.h"
 #include "base/os.h"
+#include "fault/load.h"
 #include "hooks/hooks.h"
 
 enum { VARIABLE_SIZE = 4096, ENVIRONMENT_SIZE = 65536, BAD_CONFIG_STATUS = 125 };
@@ -25,6 +26,7 @@ static char stats_file[VARIABLE_SIZE];
 static bool follows = true;
 static bool verbose;
 static struct weir_config own_config;
+static struct weir_plan own_plan;
 static bool owns_session;
 static weir_word32 state;       /* 0: not tried, 1: being tried, 2: there, 3: none */
 
@@ -133,7 +135,8 @@ static struct weir_config config_from_environment(void)
 	for (size_t i = 0; i < weir_options_count; i++) {
 		const struct weir_option *option = &weir_options[i];
 		const char *text = option->variable ? variable(option->variable) : NULL;
-		const char *wrong = text ? option->set(&config, text) : NULL;
+		config.name = option->variable;
+		const char *wrong = text && *text ? option->set(&config, text) : NULL;
 		if (wrong) {
 			weir_say("%s: '%s' is not %s", option->variable, text, wrong);
 			os_call(SYS_exit_group, BAD_CONFIG_STATUS, 0, 0, 0, 0, 0);
@@ -147,6 +150,8 @@ static void configure(void)
 	if (own_config.max_pairs > 0)
 		return;
 	own_config = config_from_environment();
+	if (!weir_plan_load(&own_plan, &own_config))
+		os_call(SYS_exit_group, BAD_CONFIG_STATUS, 0, 0, 0, 0, 0);
 	if (own_config.stats)
 		snprintf(stats_file, sizeof(stats_file), "%s", own_config.stats);
 }
@@ -171,7 +176,7 @@ static int create_own(void)
 {
 	int fd;
 	configure();
-	int error = weir_session_create(&weir_session, &own_config, &fd);
+	int error = weir_session_create(&weir_session, &own_config, &own_plan, &fd);
 
 	if (error)
 		return error;
@@ -274,6 +279,12 @@ __attribute__((constructor(101))) static void construct(int argc, char **argv, c
 	configure();
 }
 
+static bool is_holder(void)
+{
+	return owns_session && weir_env_session() &&
+	       weir_session.header->holder_pid == weir_own_pid();
+}
+
 static void write_own_stats(void)
 {
 	bool standard = strcmp(stats_file, "-") == 0;
@@ -292,7 +303,10 @@ static void write_own_stats(void)
 __attribute__((destructor(101))) static void destruct(void)
 {
 	weir_endpoints_before_exit();
-	if (owns_session && stats_file[0] && weir_env_session() &&
-	    weir_session.header->holder_pid == weir_own_pid())
+	if (!is_holder())
+		return;
+	if (!own_config.quiet)
+		weir_session_report(&weir_session);
+	if (stats_file[0])
 		write_own_stats();
 }

@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <pthread.h>
 
+#include "endpoint/faulty.h"
 #include "hooks/hooks.h"
 
 enum { FIRST_PAGE = 4096 };
@@ -72,7 +73,10 @@ ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t
 	if (len < 0)
 		return len;
 	pthread_testcancel();
-	return weir_end_receive(end, weir_span_of(iov, count), (size_t)len, flags);
+	ssize_t n = weir_end_receive(end, weir_span_of(iov, count), (size_t)len, flags);
+	if (__builtin_expect(n == -EAGAIN, 0) && weir_is_faulty(end, WEIR_OP_READ))
+		weir_epoll_hide(end);
+	return n;
 }
 
 ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t count, int flags)
@@ -84,5 +88,8 @@ ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t co
 	if (len <= 0)
 		return len < 0 ? len : WEIR_TO_KERNEL;
 	pthread_testcancel();
-	return weir_end_send(end, weir_span_of(iov, count), (size_t)len, flags);
+	ssize_t n = weir_end_send(end, weir_span_of(iov, count), (size_t)len, flags);
+	if (__builtin_expect(n == -EAGAIN, 0) && weir_is_faulty(end, WEIR_OP_WRITE))
+		weir_epoll_hide(end);
+	return n;
 }

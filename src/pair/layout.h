@@ -1,6 +1,6 @@
 /* The session's shared memory: one file, mapped by every process of a run.
  *
- *   header | lives | retired statistics | slots | rings
+ *   header | plan | lives | retired statistics | slots | states of faults | rings
  *
  * Everything has a fixed width, so that processes built apart agree (the test
  * of this layout is layout_test.c). Words that another process writes are never
@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "fault/decide.h"
 #include "pipe/pipe.h"
 
 enum {
-	WEIR_LAYOUT_VERSION = 1,
+	WEIR_LAYOUT_VERSION = 2,
 	WEIR_SIDE_A = 0,            /* sv[0] of the socketpair call */
 	WEIR_SIDE_B = 1,
 	WEIR_COMM_SIZE = 16,        /* as prctl(PR_GET_NAME) */
@@ -30,6 +31,7 @@ enum weir_left_reason {
 	WEIR_LEFT_TYPE,             /* not AF_UNIX, or not SOCK_STREAM */
 	WEIR_LEFT_SLOTS,            /* the session has no slot for another pair */
 	WEIR_LEFT_DESCRIPTOR,       /* the descriptor's number is beyond the table */
+	WEIR_LEFT_UNMARKED,         /* --mark does not name it */
 	WEIR_LEFT_REASONS,
 };
 
@@ -88,14 +90,21 @@ struct weir_life {
 	weir_word32 birth;          /* raised by each process that takes the record */
 };
 
+/* The faults of one pair: of each direction, [0] its reads, [1] its writes. */
+struct weir_slot_faults {
+	_Alignas(64) struct weir_fault_state state[2][2];
+};
+
 struct weir_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t size;              /* of this structure */
 	uint64_t file_size;         /* bytes */
+	uint64_t plan_offset;
 	uint64_t lives_offset;
 	uint64_t slots_offset;
 	uint64_t retired_offset;
+	uint64_t faults_offset;
 	uint64_t rings_offset;
 	uint64_t ring_span;         /* bytes of file per direction, a power of two */
 	uint32_t slots;
@@ -114,7 +123,8 @@ struct weir_header {
 	_Alignas(64) weir_word64 free_list; /* low half: index + 1; high half: change counter */
 	weir_word32 slots_touched;  /* slots that were ever used: [0, slots_touched) */
 	weir_word32 slots_full_said;
-	weir_word64 pairs;          /* ever marked; the next pair's number - 1 */
+	weir_word64 pairs;          /* ever marked */
+	weir_word64 numbered;       /* the last number given: of a pair that may be marked */
 	weir_word64 left[WEIR_LEFT_REASONS];
 	weir_word64 retired;        /* records ever written, WEIR_RETIRED_MAX are kept */
 	weir_word32 shared_ends;    /* ends that ever left their process */

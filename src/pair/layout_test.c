@@ -11,27 +11,33 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(type, field) == (at), "the place of " #type "." #field)
 
-_Static_assert(WEIR_LAYOUT_VERSION == 1, "the layout below is version 1's");
+_Static_assert(WEIR_LAYOUT_VERSION == 2, "the layout below is version 2's");
 
-SIZE(struct weir_header, 192);
+SIZE(struct weir_header, 256);
 SIZE(struct weir_life, 64);
 SIZE(struct weir_retired, 160);
 SIZE(struct weir_pipe_stats, 64);
 SIZE(struct weir_end_shared, 40);
+SIZE(struct weir_waiter, 24);
+SIZE(struct weir_rule, 560);
+SIZE(struct weir_fault_rule_state, 32);
+SIZE(struct weir_fault_state, 2040);
+SIZE(struct weir_plan, 53224);
 
 AT(struct weir_header, magic, 0);
 AT(struct weir_header, version, 8);
 AT(struct weir_header, size, 12);
 AT(struct weir_header, file_size, 16);
-AT(struct weir_header, slots, 64);
-AT(struct weir_header, capacity, 72);
-AT(struct weir_header, holder_pid, 108);
+AT(struct weir_header, slots, 80);
+AT(struct weir_header, capacity, 88);
+AT(struct weir_header, holder_pid, 124);
 AT(struct weir_header, free_list, 128);
 AT(struct weir_header, slots_touched, 136);
 AT(struct weir_header, pairs, 144);
-AT(struct weir_header, left, 152);
-AT(struct weir_header, retired, 176);
-AT(struct weir_header, lives_touched, 188);
+AT(struct weir_header, numbered, 152);
+AT(struct weir_header, left, 160);
+AT(struct weir_header, retired, 192);
+AT(struct weir_header, lives_touched, 204);
 
 AT(struct weir_retired, number, 0);
 AT(struct weir_retired, comm, 12);
@@ -50,8 +56,8 @@ AT(struct weir_slot, pipe, 128);
 
 /* The C library's mutex has another size elsewhere. */
 #if defined(__x86_64__)
-SIZE(struct weir_pipe, 640);
-SIZE(struct weir_slot, 1408);
+SIZE(struct weir_pipe, 704);
+SIZE(struct weir_slot, 1536);
 AT(struct weir_pipe, head, 64);
 AT(struct weir_pipe, write_lock, 128);
 AT(struct weir_pipe, tail, 192);
@@ -60,7 +66,8 @@ AT(struct weir_pipe, aside_used, 280);
 AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
 AT(struct weir_pipe, generation, 376);
-AT(struct weir_pipe, aside, 384);
+AT(struct weir_pipe, waits, 384);
+AT(struct weir_pipe, aside, 448);
 #endif
 
 enum { LINE = 64 };
@@ -117,7 +124,7 @@ static void parts_follow_each_other(void)
 	int fd = -1;
 
 	config.max_pairs = 3;
-	CHECK_EQ(weir_session_create(&s, &config, &fd), 0);
+	CHECK_EQ(weir_session_create(&s, &config, NULL, &fd), 0);
 	const struct weir_header *h = s.header;
 	CHECK(h->lives_offset >= sizeof(*h));
 	CHECK(h->retired_offset >= h->lives_offset + WEIR_LIVES_MAX * sizeof(*s.lives));

@@ -95,13 +95,40 @@ static void reset_end(struct weir_end_shared *end)
 	store64_relaxed(&end->inode, 0);
 }
 
+static uint64_t capacity_of(const struct weir_session *s, uint32_t index, int direction)
+{
+	const struct weir_slot *slot = &s->slots[index];
+	const struct weir_header *h = s->header;
+	uint64_t capacity = h->capacity;
+
+	if ((load64_relaxed(&s->plan->alive) & WEIR_CHAOS_BIT) && !h->capacity_given)
+		capacity = weir_chaos_capacity(s->plan->seed, slot->number, (uint32_t)direction,
+		                               capacity);
+	if (s->plan->capacities > 0)
+		capacity = weir_plan_capacity(s->plan, slot->number, (uint32_t)direction,
+		                              load32_relaxed(&slot->pid), slot->comm, capacity);
+	return capacity;
+}
+
 static void reset_pipe(const struct weir_session *s, uint32_t index, int direction,
                        uint32_t generation)
 {
 	struct weir_pipe_ref ref = weir_pair_pipe(s, index, direction, generation);
 
 	weir_pipe_reset(ref.pipe, generation);
-	weir_pipe_set_limit(&ref, s->header->capacity, weir_session_writable_rule(s));
+	weir_pipe_set_limit(&ref, capacity_of(s, index, direction), weir_session_writable_rule(s));
+}
+
+/* Most pairs never had any: their memory stays untouched. */
+static void forget_faults(const struct weir_session *s, uint32_t index)
+{
+	if (load64_relaxed(&s->plan->alive) == 0 && load32_relaxed(&s->plan->epoch) == 0)
+		return;
+	for (int i = 0; i < 4; i++) {
+		struct weir_fault_state *state = weir_pair_fault_state(s, index, i / 2, i % 2);
+		if (load32_relaxed(&state->touched))
+			memset((void *)state, 0, sizeof(*state));
+	}
 }
 
 /* As much of the name as fits, and zeros behind it. */
@@ -112,7 +139,13 @@ static void name(struct weir_slot *slot, const char *comm)
 		slot->comm[i] = comm[i];
 }
 
-int64_t weir_pair_open(const struct weir_session *s, uint32_t pid, const char *comm)
+uint64_t weir_pair_number(const struct weir_session *s)
+{
+	return add64_relaxed(&s->header->numbered, 1) + 1;
+}
+
+int64_t weir_pair_open(const struct weir_session *s, uint64_t number, uint32_t pid,
+                       const char *comm)
 {
 	int64_t index = pop_free(s);
 
@@ -126,12 +159,15 @@ int64_t weir_pair_open(const struct weir_session *s, uint32_t pid, const char *c
 	uint32_t generation = load32_relaxed(&slot->generation);
 	store32_relaxed(&slot->pid, pid);
 	name(slot, comm);
+	slot->number = number;
 	reset_end(&slot->end[0]);
 	reset_end(&slot->end[1]);
 	reset_pipe(s, (uint32_t)index, 0, generation);
 	reset_pipe(s, (uint32_t)index, 1, generation);
-	slot->number = add64_relaxed(&s->header->pairs, 1) + 1;
+	add64_relaxed(&s->header->pairs, 1);
+	forget_faults(s, (uint32_t)index);
 	store32_release(&slot->state, WEIR_SLOT_USED);
+	weir_pair_arm(s, (uint32_t)index);
 	return index;
 }
 

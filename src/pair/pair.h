@@ -7,9 +7,28 @@
 
 #include "pair/session.h"
 
+/* The number of the next pair. One that is not carried has a number, too, so
+ * that the others keep theirs. */
+uint64_t weir_pair_number(const struct weir_session *s);
+
 /* Takes a slot for a new pair: both ends held once, by this process.
  * Gives its index, or -ENOSPC (all are in use). Async-signal-safe. */
-int64_t weir_pair_open(const struct weir_session *s, uint32_t pid, const char *comm);
+int64_t weir_pair_open(const struct weir_session *s, uint64_t number, uint32_t pid,
+                       const char *comm);
+
+/* Lets the plan's rules concern the calls of a pair. */
+void weir_pair_arm(const struct weir_session *s, uint32_t index);
+
+/* The plan has changed: the same for all pairs. */
+void weir_pair_arm_all(const struct weir_session *s);
+
+/* What the faults remember of one end's calls. `op`: 0 reads, 1 writes. */
+struct weir_fault_state *weir_pair_fault_state(const struct weir_session *s, uint32_t index,
+                                               int side, int op);
+
+/* The plan's lock, for who changes it. */
+void weir_plan_lock(const struct weir_session *s);
+void weir_plan_unlock(const struct weir_session *s);
 
 /* Another process holds the end from now on. */
 void weir_pair_hold(struct weir_slot *slot, int side);

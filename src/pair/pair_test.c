@@ -28,13 +28,13 @@ static void begin(uint64_t capacity)
 	config.capacity = capacity;
 	config.capacity_given = true;
 	config.stats = "-";
-	CHECK_EQ(weir_session_create(&session, &config, &fd), 0);
+	CHECK_EQ(weir_session_create(&session, &config, NULL, &fd), 0);
 	close(fd);
 }
 
 static int64_t open_pair(void)
 {
-	return weir_pair_open(&session, (uint32_t)getpid(), "pair_test");
+	return weir_pair_open(&session, weir_pair_number(&session), (uint32_t)getpid(), "pair_test");
 }
 
 static uint32_t generation_of(int64_t index)
@@ -53,7 +53,7 @@ static void release_both(int64_t index)
 static void opened(void)
 {
 	begin(100);
-	int64_t index = weir_pair_open(&session, 4711, "a name longer than sixteen");
+	int64_t index = weir_pair_open(&session, weir_pair_number(&session), 4711, "a name longer than sixteen");
 	struct weir_slot *slot = &session.slots[index];
 
 	CHECK_EQ(index, 0);
@@ -69,7 +69,7 @@ static void opened(void)
 		CHECK(weir_pipe_is_valid(&ref));
 		CHECK_EQ(ref.storage - session.rings, (int64_t)session.ring_span * side);
 	}
-	CHECK_EQ(weir_pair_open(&session, 1, ""), 1);
+	CHECK_EQ(weir_pair_open(&session, weir_pair_number(&session), 1, ""), 1);
 	CHECK_EQ(session.slots[1].number, 2);
 }
 

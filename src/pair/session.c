@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/os.h"
 
 enum {
@@ -50,6 +51,21 @@ static uint64_t span_for(const struct weir_config *config)
 	return span;
 }
 
+/* From the number of slots follows where everything is. */
+static void set_offsets(struct weir_header *h)
+{
+	uint64_t slots = h->slots;
+
+	h->plan_offset = align(sizeof(*h), 4096);
+	h->lives_offset = align(h->plan_offset + sizeof(struct weir_plan), 4096);
+	h->retired_offset = align(h->lives_offset + WEIR_LIVES_MAX * sizeof(struct weir_life), 4096);
+	h->slots_offset =
+	        align(h->retired_offset + WEIR_RETIRED_MAX * sizeof(struct weir_retired), 4096);
+	h->faults_offset = align(h->slots_offset + slots * sizeof(struct weir_slot), 4096);
+	h->rings_offset =
+	        align(h->faults_offset + slots * sizeof(struct weir_slot_faults), 4096);
+}
+
 static void lay_out(struct weir_header *h, const struct weir_config *config)
 {
 	uint64_t slots = config->max_pairs;
@@ -58,15 +74,11 @@ static void lay_out(struct weir_header *h, const struct weir_config *config)
 	while (slots > 1 && slots * 2 > (UINT64_C(1) << FILE_SIZE_SHIFT_MAX) / h->ring_span)
 		slots /= 2;
 	h->slots = (uint32_t)slots;
-	h->lives_offset = align(sizeof(*h), 4096);
-	h->retired_offset = align(h->lives_offset + WEIR_LIVES_MAX * sizeof(struct weir_life), 4096);
-	h->slots_offset =
-	        align(h->retired_offset + WEIR_RETIRED_MAX * sizeof(struct weir_retired), 4096);
-	h->rings_offset = align(h->slots_offset + slots * sizeof(struct weir_slot), 4096);
+	set_offsets(h);
 	h->file_size = h->rings_offset + slots * 2 * h->ring_span;
 }
 
-static void write_plan(struct weir_header *h, const struct weir_config *config)
+static void write_config(struct weir_header *h, const struct weir_config *config)
 {
 	h->capacity = config->capacity;
 	h->capacity_given = config->capacity_given;
@@ -97,35 +109,58 @@ static void point_into(struct weir_session *s, void *at, const struct weir_heade
 	s->lives = (void *)(base + h->lives_offset);
 	s->retired = (void *)(base + h->retired_offset);
 	s->slots = (void *)(base + h->slots_offset);
+	s->plan = (void *)(base + h->plan_offset);
+	s->faults = (void *)(base + h->faults_offset);
 	s->rings = base + h->rings_offset;
 	s->file_size = h->file_size;
 	s->ring_span = h->ring_span;
 	s->slot_count = h->slots;
 }
 
-int weir_session_create(struct weir_session *s, const struct weir_config *config, int *fd)
+/* Drawn from the kernel: the program's own randomness is none of our business. */
+static uint64_t fresh_seed(void)
 {
-	struct weir_header plan = {.magic = 0};
+	uint64_t seed = 0;
+
+	if (os_call(SYS_getrandom, (long)&seed, sizeof(seed), 0, 0, 0, 0) != sizeof(seed))
+		seed = os_now_ns();
+	return seed % 1000000000;    /* short enough to be typed */
+}
+
+static void make_plan(struct weir_plan *into, const struct weir_plan *plan)
+{
+	if (plan)
+		*into = *plan;
+	if (!into->seed_given)
+		into->seed = fresh_seed();
+	weir_lock_make(&into->lock);
+}
+
+int weir_session_create(struct weir_session *s, const struct weir_config *config,
+                        const struct weir_plan *plan, int *fd)
+{
+	struct weir_header made = {.magic = 0};
 	int file = os_memfd("weir-session");
 
 	if (file < 0)
 		return file;
-	lay_out(&plan, config);
-	long error = os_call(SYS_ftruncate, file, (long)plan.file_size, 0, 0, 0, 0);
+	lay_out(&made, config);
+	long error = os_call(SYS_ftruncate, file, (long)made.file_size, 0, 0, 0, 0);
 	if (error == 0)
 		error = os_call(SYS_fchmod, file, 0600, 0, 0, 0, 0);
-	void *at = error == 0 ? map(plan.file_size, file) : NULL;
+	void *at = error == 0 ? map(made.file_size, file) : NULL;
 	if (!at) {
 		os_close(file);
 		return error ? (int)error : -ENOMEM;
 	}
-	write_plan(&plan, config);
-	plan.version = WEIR_LAYOUT_VERSION;
-	plan.size = sizeof(plan);
-	plan.magic = WEIR_MAGIC;
+	write_config(&made, config);
+	made.version = WEIR_LAYOUT_VERSION;
+	made.size = sizeof(made);
+	made.magic = WEIR_MAGIC;
 	struct weir_header *h = at;
-	*h = plan;
-	point_into(s, at, &plan);
+	*h = made;
+	point_into(s, at, &made);
+	make_plan(s->plan, plan);
 	*fd = file;
 	return 0;
 }
@@ -134,23 +169,18 @@ int weir_session_create(struct weir_session *s, const struct weir_config *config
  * offsets must follow from the counts, and the counts fit the file. */
 static bool header_fits(const struct weir_header *h, uint64_t file_size)
 {
-	struct weir_header expected = {.ring_span = h->ring_span};
+	struct weir_header expected = {.slots = h->slots};
 
 	if (h->magic != WEIR_MAGIC || h->version != WEIR_LAYOUT_VERSION || h->size != sizeof(*h))
 		return false;
 	if (h->slots == 0 || h->slots > WEIR_MAX_PAIRS_MAX ||
 	    (h->ring_span & (h->ring_span - 1)) != 0 || h->ring_span < RING_SPAN_MIN)
 		return false;
-	expected.lives_offset = align(sizeof(*h), 4096);
-	expected.retired_offset =
-	        align(expected.lives_offset + WEIR_LIVES_MAX * sizeof(struct weir_life), 4096);
-	expected.slots_offset =
-	        align(expected.retired_offset + WEIR_RETIRED_MAX * sizeof(struct weir_retired), 4096);
-	expected.rings_offset =
-	        align(expected.slots_offset + (uint64_t)h->slots * sizeof(struct weir_slot), 4096);
-	return h->lives_offset == expected.lives_offset &&
+	set_offsets(&expected);
+	return h->plan_offset == expected.plan_offset && h->lives_offset == expected.lives_offset &&
 	       h->retired_offset == expected.retired_offset &&
 	       h->slots_offset == expected.slots_offset &&
+	       h->faults_offset == expected.faults_offset &&
 	       h->rings_offset == expected.rings_offset && h->file_size == file_size &&
 	       file_size >= h->rings_offset &&
 	       (file_size - h->rings_offset) / 2 / h->ring_span == h->slots;

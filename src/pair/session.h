@@ -13,6 +13,8 @@ struct weir_session {
 	struct weir_slot *slots;
 	struct weir_life *lives;
 	struct weir_retired *retired;
+	struct weir_plan *plan;
+	struct weir_slot_faults *faults; /* one for each slot */
 	unsigned char *rings;
 	/* Checked copies of the header's constants: shared words may be damaged. */
 	uint64_t file_size;
@@ -21,9 +23,10 @@ struct weir_session {
 };
 
 /* Makes a session of its own file (memfd, mode 0600, close-on-exec) and maps it.
- * Gives the file's descriptor in `fd`, owned by the caller.
+ * `plan`: copied; NULL for one without rules. Gives the file's descriptor in `fd`, owned by the caller.
  * Returns 0 or -errno. */
-int weir_session_create(struct weir_session *s, const struct weir_config *config, int *fd);
+int weir_session_create(struct weir_session *s, const struct weir_config *config,
+                        const struct weir_plan *plan, int *fd);
 
 /* Maps the session behind `path` (as WEIR_SESSION names it) and leaves no
  * descriptor open. Returns 0 or -errno; -EPROTO where the file is no session of
@@ -37,6 +40,12 @@ void weir_session_unmap(struct weir_session *s);
 
 /* The statistics of direction `direction` (0: a to b) of a slot in use. */
 struct weir_pipe_stats weir_slot_stats(const struct weir_slot *slot, int direction);
+
+/* Tells on stderr which rules fired, and which did not, a line each. */
+void weir_session_report(const struct weir_session *s);
+
+/* How many rules never fired. */
+uint32_t weir_session_unfired(const struct weir_session *s);
 
 /* Writes the session's statistics as one JSON object and a newline to `fd`.
  * Returns 0 or -errno. Allocates nothing. */

@@ -48,7 +48,7 @@ static void the_plan_is_in_it(void)
 	config.capacity = 4097;
 	config.capacity_given = true;
 	config.stats = "-";
-	CHECK_EQ(weir_session_create(&s, &config, &fd), 0);
+	CHECK_EQ(weir_session_create(&s, &config, NULL, &fd), 0);
 	CHECK_EQ(s.header->capacity, 4097);
 	CHECK_EQ(s.header->capacity_given, 1);
 	CHECK_EQ(s.header->keep_retired, 1);
@@ -69,14 +69,14 @@ static void attached_is_the_same_memory(void)
 	struct weir_session made, found;
 	int fd = -1;
 
-	CHECK_EQ(weir_session_create(&made, &config, &fd), 0);
+	CHECK_EQ(weir_session_create(&made, &config, NULL, &fd), 0);
 	int free_before = lowest_free();
 	CHECK_EQ(weir_session_attach(&found, path_of(fd)), 0);
 	CHECK_EQ(lowest_free(), free_before);
 	CHECK(found.header != made.header);
 	CHECK_EQ(found.slot_count, PAIRS);
 	CHECK_EQ(found.ring_span, made.ring_span);
-	int64_t index = weir_pair_open(&made, 17, "maker");
+	int64_t index = weir_pair_open(&made, weir_pair_number(&made), 17, "maker");
 	CHECK_EQ(index, 0);
 	CHECK_EQ(load32_relaxed(&found.slots[0].state), WEIR_SLOT_USED);
 	CHECK_TEXT(found.slots[0].comm, "maker");
@@ -100,18 +100,18 @@ static void rings_hold_the_capacity(void)
 
 	config.capacity = 3 << 20;
 	config.capacity_given = true;
-	CHECK_EQ(weir_session_create(&s, &config, &fd), 0);
+	CHECK_EQ(weir_session_create(&s, &config, NULL, &fd), 0);
 	CHECK_EQ(s.ring_span, 4 << 20);
 	weir_session_unmap(&s);
 	close(fd);
 	config.capacity = 4 << 20; /* what handlers leave aside must fit, too */
-	CHECK_EQ(weir_session_create(&s, &config, &fd), 0);
+	CHECK_EQ(weir_session_create(&s, &config, NULL, &fd), 0);
 	CHECK_EQ(s.ring_span, 8 << 20);
 	weir_session_unmap(&s);
 	close(fd);
 	config.capacity = WEIR_CAPACITY_MAX;
 	config.max_pairs = WEIR_MAX_PAIRS_MAX;
-	int error = weir_session_create(&s, &config, &fd);
+	int error = weir_session_create(&s, &config, NULL, &fd);
 	CHECK(error == 0 || error == -ENOMEM);
 	if (error == 0) {
 		CHECK(s.slot_count >= 1 && s.slot_count < WEIR_MAX_PAIRS_MAX);
@@ -169,7 +169,7 @@ static void cut_files(void)
 	struct weir_session s;
 	int fd = -1;
 
-	CHECK_EQ(weir_session_create(&s, &config, &fd), 0);
+	CHECK_EQ(weir_session_create(&s, &config, NULL, &fd), 0);
 	off_t whole = (off_t)s.file_size;
 	weir_session_unmap(&s);
 	CHECK_EQ(attach_to_length(fd, whole), 0);
@@ -208,7 +208,7 @@ static void damaged_headers(void)
 	struct weir_session s;
 	int fd = -1;
 
-	CHECK_EQ(weir_session_create(&s, &config, &fd), 0);
+	CHECK_EQ(weir_session_create(&s, &config, NULL, &fd), 0);
 	sound = *s.header;
 	weir_session_unmap(&s);
 	CHECK_EQ(DAMAGED(magic, WEIR_MAGIC), 0);

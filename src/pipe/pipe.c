@@ -4,27 +4,16 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/lock.h"
 #include "base/message.h"
 #include "pipe/bell.h"
 
 enum { LOCK_WAIT_NS_MAX = 20 * 1000 * 1000 };
 
-static void lock_init(pthread_mutex_t *lock)
-{
-	pthread_mutexattr_t attr;
-
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
-	pthread_mutex_init(lock, &attr);
-	pthread_mutexattr_destroy(&attr);
-}
-
 void weir_pipe_init(struct weir_pipe *pipe)
 {
-	lock_init(&pipe->read_lock);
-	lock_init(&pipe->write_lock);
+	weir_lock_make(&pipe->read_lock);
+	weir_lock_make(&pipe->write_lock);
 }
 
 void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
@@ -40,6 +29,13 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->mask, WEIR_RING_MIN_MASK);
 	store64_relaxed(&pipe->wake_at, 0);
+	store64_relaxed(&pipe->rules_read, 0);
+	store64_relaxed(&pipe->rules_write, 0);
+	for (int i = 0; i < 2; i++) {
+		store32_relaxed(&pipe->waits[i].tid, 0);
+		store32_relaxed(&pipe->waits[i].count, 0);
+	}
+	store32_relaxed(&pipe->reset, 0);
 	store32_relaxed(&pipe->bells, 0);
 	store32_relaxed(&pipe->lowered, 0);
 	store32_relaxed(&pipe->aside_used, 0);

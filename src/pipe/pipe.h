@@ -46,12 +46,22 @@ enum weir_carrier {
 	WEIR_BY_KERNEL,             /* the reader is past the last bell */
 };
 
+/* The last thread that went to sleep in a direction; for people who ask. */
+struct weir_waiter {
+	weir_word32 tid;            /* 0: nobody sleeps */
+	weir_word32 pid;
+	weir_word32 fd;
+	weir_word32 count;          /* threads that sleep */
+	weir_word64 since;          /* CLOCK_MONOTONIC, ns */
+};
+
 struct weir_pipe {
 	/* The reader's lines: what the writer looks at lies apart from the lock, so
 	 * that looking does not take the lock's line away from its owner. */
 	_Alignas(64) pthread_mutex_t read_lock;
 	weir_word64 reads;          /* calls that moved bytes */
 	weir_word64 blocked_reads;
+	weir_word64 rules_read;     /* the plan's rules that concern calls here (fault/plan.h) */
 	_Alignas(64) weir_word64 head; /* bytes ever consumed */
 
 	/* The writer's lines, likewise. */
@@ -59,6 +69,7 @@ struct weir_pipe {
 	weir_word64 pending;        /* bytes the lock's owner is about to publish */
 	weir_word32 bells;          /* bell bytes certainly in the kernel's queue; 0 is safe */
 	weir_word32 lowered;        /* the socket's SO_SNDBUF is the smallest one */
+	weir_word64 rules_write;
 	_Alignas(64) weir_word64 tail; /* bytes ever produced */
 	weir_word64 origin;         /* position of storage[0]; writer lock and an empty ring */
 
@@ -71,6 +82,7 @@ struct weir_pipe {
 	weir_word32 writer_cpu;
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 	weir_word32 writer_spins;
+	weir_word32 reset;          /* the reader's next call gives ECONNRESET, once */
 
 	/* What seldom changes. */
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
@@ -84,6 +96,8 @@ struct weir_pipe {
 	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
 	weir_word32 reader_life;    /* of who reads (pair/life.h); 0 where unknown */
 	weir_word32 generation;     /* of the slot: a reference to an older one is void */
+
+	_Alignas(64) struct weir_waiter waits[2]; /* who sleeps: [0] a reader, [1] a writer */
 
 	_Alignas(64) unsigned char aside[WEIR_ASIDE_SIZE];
 };

@@ -1,0 +1,140 @@
+#include "endpoint/hold.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+#include "base/os.h"
+#include "endpoint/faulty.h"
+#include "endpoint/wait.h"
+
+static struct weir_fault_state *state_of(const struct weir_end *end, int op)
+{
+	return weir_pair_fault_state(&weir_session, end->index, end->side, op);
+}
+
+bool weir_end_is_held(const struct weir_end *end, int op, uint64_t *until)
+{
+	if (!weir_is_faulty(end, op))
+		return false;
+	*until = load64_acquire(&state_of(end, op)->held_until);
+	return *until != 0 && (*until == UINT64_MAX || os_now_ns() < *until);
+}
+
+static struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+}
+
+/* A futex: without an end it starts again after a handler with SA_RESTART, and with
+ * one it does not, as receiving and sending do (signal(7)). A cancellation point. */
+static int wait_for_word(weir_word32 *word, uint32_t value, uint64_t until)
+{
+	struct timespec end = timespec_of(until);
+	int type;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	long r = os_call(SYS_futex, (long)word, FUTEX_WAIT_BITSET, (long)value,
+	                 until == UINT64_MAX ? 0 : (long)&end, 0, (long)FUTEX_BITSET_MATCH_ANY);
+	pthread_setcanceltype(type, NULL);
+	return (int)r;
+}
+
+static void close_timer(void *fd)
+{
+	os_close(*(int *)fd);
+}
+
+/* A read of a timer: it ends in time, and starts again after a handler with
+ * SA_RESTART, as a futex with an end does not. */
+static int wait_for_time(uint64_t until)
+{
+	struct itimerspec end = {.it_value = timespec_of(until)};
+	int fd = (int)os_call(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC, 0, 0, 0, 0);
+	ssize_t n = 0;
+	uint64_t ticks;
+
+	if (fd < 0)
+		return fd;
+	pthread_cleanup_push(close_timer, &fd);
+	os_call(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, (long)&end, 0, 0, 0);
+	n = os_read_wait(fd, &ticks, sizeof(ticks));
+	pthread_cleanup_pop(1);
+	return n < 0 ? (int)n : 0;
+}
+
+static uint64_t deadline(const struct weir_end *end, int op)
+{
+	int ms = os_timeout_ms(end->fd, op == WEIR_OP_READ ? SO_RCVTIMEO : SO_SNDTIMEO);
+
+	return ms < 0 ? UINT64_MAX : os_now_ns() + (uint64_t)ms * 1000000;
+}
+
+static int wait_blocking(const struct weir_end *end, int op, uint64_t until)
+{
+	struct weir_fault_state *state = state_of(end, op);
+	uint32_t seen = load32_acquire(&state->releases);
+	uint64_t give_up = deadline(end, op);
+
+	if (load64_acquire(&state->held_until) != until)
+		return WEIR_WAIT_AGAIN;
+	weir_sleep_begins(end, op);
+	int r = -ENOSYS;
+	if (give_up == UINT64_MAX && until != UINT64_MAX)
+		r = wait_for_time(until);
+	if (r != 0 && r != -EINTR)
+		r = wait_for_word(&state->releases, seen, until < give_up ? until : give_up);
+	weir_sleep_ends(end, op);
+	if (r == -EINTR)
+		return r;
+	return r == -ETIMEDOUT && give_up < until ? -EAGAIN : WEIR_WAIT_AGAIN;
+}
+
+/* An end of the connection is told even while the direction is held. */
+static bool is_over(const struct weir_end *end, int op)
+{
+	int events = os_poll_now(end->fd, POLLRDHUP);
+
+	if (events & (POLLHUP | POLLERR))
+		return true;
+	return op == WEIR_OP_READ && (events & POLLRDHUP);
+}
+
+int weir_hold_wait(const struct weir_end *end, int op, int flags, bool moved, uint64_t until)
+{
+	if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd))
+		return moved ? WEIR_WAIT_ENDED : -EAGAIN;
+	if (until == UINT64_MAX && is_over(end, op)) {
+		weir_end_release(end, op);
+		return WEIR_WAIT_AGAIN;
+	}
+	int r = wait_blocking(end, op, until);
+	return moved && r != WEIR_WAIT_AGAIN ? WEIR_WAIT_ENDED : r;
+}
+
+static void wake(struct weir_fault_state *state)
+{
+	add32_ordered(&state->releases, 1);
+	os_call(SYS_futex, (long)&state->releases, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+}
+
+void weir_end_release(const struct weir_end *end, int op)
+{
+	struct weir_fault_state *state = state_of(end, op);
+
+	store64_release(&state->held_until, 0);
+	wake(state);
+}
+
+void weir_holds_wake(const struct weir_session *s, uint32_t index)
+{
+	for (int i = 0; i < 4; i++) {
+		struct weir_fault_state *state = weir_pair_fault_state(s, index, i / 2, i % 2);
+		if (load32_relaxed(&state->touched))
+			wake(state);
+	}
+}

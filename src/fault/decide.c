@@ -1,0 +1,392 @@
+#include "fault/decide.h"
+
+#include <string.h>
+
+#include "base/os.h"
+
+enum { LOOK_SIZE = 256 };
+
+static const struct weir_verdict pass = {.kind = WEIR_VERDICT_PASS, .limit = UINT64_MAX};
+
+static const struct weir_rule *rule_of(const struct weir_fault_point *p, uint32_t i)
+{
+	return &p->plan->rules[i].rule;
+}
+
+static bool by_byte(const struct weir_rule *rule)
+{
+	return rule->at != UINT64_MAX || rule->match_length > 0;
+}
+
+static bool is_end(uint32_t effect)
+{
+	return effect == WEIR_EFFECT_EOF || effect == WEIR_EFFECT_HANGUP ||
+	       effect == WEIR_EFFECT_RESET;
+}
+
+/* What is asked for at a byte happens once, unless times= says otherwise. */
+static uint64_t times_max(const struct weir_rule *rule)
+{
+	if (rule->times)
+		return rule->times;
+	return by_byte(rule) ? 1 : UINT64_MAX;
+}
+
+static uint64_t draw(const struct weir_fault_point *p, uint32_t i, uint64_t what)
+{
+	const struct weir_fault_rule_state *s = &p->state->rule[i];
+
+	return weir_draw(p->plan->seed, (uint64_t)i << 8 | what, p->pair, p->side, s->calls,
+	                 by_byte(rule_of(p, i)) ? p->byte : 0);
+}
+
+static bool chance(const struct weir_fault_point *p, uint32_t i)
+{
+	return draw(p, i, 0) >> 32 < rule_of(p, i)->probability;
+}
+
+void weir_fault_fire(const struct weir_fault_point *p, uint32_t rule)
+{
+	struct weir_fired where = {
+	        .pair = p->pair,
+	        .call = p->state->calls,
+	        .byte = p->byte,
+	        .side = p->side,
+	        .op = p->op,
+	        .pid = p->pid,
+	};
+
+	strncpy(where.comm, p->comm, sizeof(where.comm) - 1);
+	p->state->rule[rule].fired++;
+	weir_plan_note(&p->plan->rules[rule], &where);
+	add64_relaxed(&p->plan->noticed, 1);
+}
+
+struct weir_verdict weir_fault_hold(const struct weir_fault_point *p, uint64_t until, uint32_t next)
+{
+	p->state->held_at = next;
+	p->state->resumes = 1;
+	store64_release(&p->state->held_until, until);
+	return (struct weir_verdict){.kind = WEIR_VERDICT_HOLD, .until = until};
+}
+
+static uint64_t delay(const struct weir_fault_point *p, uint32_t i)
+{
+	const struct weir_rule *rule = rule_of(p, i);
+	uint64_t spread = rule->delay_ns[1] - rule->delay_ns[0];
+
+	return rule->delay_ns[0] + (spread ? draw(p, i, 1) % (spread + 1) : 0);
+}
+
+static void allow(struct weir_fault_call *call, uint64_t n)
+{
+	if (!call->limited || n < call->allowance)
+		call->allowance = n;
+	call->limited = true;
+}
+
+/* Rule `i` acts on this call, here. */
+static struct weir_verdict act(const struct weir_fault_point *p, struct weir_fault_call *call,
+                               uint32_t i)
+{
+	const struct weir_rule *rule = rule_of(p, i);
+
+	if (rule->effect == WEIR_EFFECT_SHORT && rule->amount >= p->left)
+		return pass;
+	weir_fault_fire(p, i);
+	switch ((enum weir_effect)rule->effect) {
+	case WEIR_EFFECT_SHORT:
+		allow(call, rule->amount);
+		return pass;
+	case WEIR_EFFECT_ERROR:
+		return (struct weir_verdict){.kind = WEIR_VERDICT_FAIL, .error = (int)rule->amount};
+	case WEIR_EFFECT_STALL:
+		return weir_fault_hold(p, UINT64_MAX, i + 1);
+	case WEIR_EFFECT_DELAY:
+		return weir_fault_hold(p, os_now_ns() + delay(p, i), i + 1);
+	case WEIR_EFFECT_DISCARD:
+		call->discards = true;
+		return pass;
+	case WEIR_EFFECT_CORRUPT:
+		call->corrupts += rule->amount;
+		return pass;
+	case WEIR_EFFECT_EOF:
+	case WEIR_EFFECT_HANGUP:
+	case WEIR_EFFECT_RESET:
+		return (struct weir_verdict){.kind = WEIR_VERDICT_END,
+		                             .effect = (enum weir_effect)rule->effect};
+	case WEIR_EFFECT_RATE:
+		break;
+	}
+	return pass;
+}
+
+static bool is_due(const struct weir_fault_point *p, uint32_t i)
+{
+	const struct weir_rule *rule = rule_of(p, i);
+	const struct weir_fault_rule_state *s = &p->state->rule[i];
+
+	if (s->fired >= times_max(rule))
+		return false;
+	if (rule->first && (s->calls < rule->first || s->calls > rule->last ||
+	                    (s->calls - rule->first) % rule->step != 0))
+		return false;
+	return chance(p, i);
+}
+
+/* The rules that speak of calls, each once for each call. */
+static struct weir_verdict decide_call(const struct weir_fault_point *p,
+                                       struct weir_fault_call *call)
+{
+	while (call->next < WEIR_RULES_MAX && p->rules >> call->next) {
+		uint32_t i = call->next++;
+		if (!(p->rules & WEIR_RULE_BIT(i)) || by_byte(rule_of(p, i)) ||
+		    rule_of(p, i)->effect == WEIR_EFFECT_RATE || !is_due(p, i))
+			continue;
+		struct weir_verdict v = act(p, call, i);
+		if (v.kind != WEIR_VERDICT_PASS)
+			return v;
+	}
+	if (call->next > WEIR_RULES_MAX || !(p->rules & WEIR_CHAOS_BIT))
+		return pass;
+	call->next = WEIR_RULES_MAX + 1;
+	return weir_chaos_decide(p, call);
+}
+
+static uint64_t step(const struct weir_plan_rule *r, uint64_t matched, unsigned char byte)
+{
+	if (matched == r->rule.match_length)
+		matched = r->fallback[matched - 1];
+	while (matched > 0 && r->rule.match[matched] != byte)
+		matched = r->fallback[matched - 1];
+	return matched + (r->rule.match[matched] == byte);
+}
+
+/* How many of the next `n` bytes pass until the text is complete; 0 where it is
+ * not. `*matched` moves on. */
+static uint64_t find(const struct weir_fault_point *p, const struct weir_plan_rule *r,
+                     uint64_t *matched, uint64_t n)
+{
+	unsigned char bytes[LOOK_SIZE];
+	uint64_t done = 0;
+
+	while (done < n) {
+		size_t piece = n - done < LOOK_SIZE ? (size_t)(n - done) : LOOK_SIZE;
+		piece = p->look(p->context, done, bytes, piece);
+		if (piece == 0)
+			break;
+		for (size_t i = 0; i < piece; i++) {
+			*matched = step(r, *matched, bytes[i]);
+			if (*matched == r->rule.match_length)
+				return done + i + 1;
+		}
+		done += piece;
+	}
+	return 0;
+}
+
+/* The byte at which the rule acts next, as far as it is known; else UINT64_MAX. */
+static uint64_t spot_of(const struct weir_fault_point *p, uint32_t i)
+{
+	const struct weir_rule *rule = rule_of(p, i);
+	const struct weir_fault_rule_state *s = &p->state->rule[i];
+
+	if (rule->at != UINT64_MAX)
+		return rule->at;
+	return s->spot ? s->spot - 1 : UINT64_MAX;
+}
+
+/* Likewise, where the bytes that are about to pass complete the text. */
+static uint64_t spot_ahead(const struct weir_fault_point *p, uint32_t i)
+{
+	const struct weir_plan_rule *r = &p->plan->rules[i];
+	uint64_t spot = spot_of(p, i);
+	uint64_t matched = p->state->rule[i].matched;
+
+	if (r->rule.match_length == 0 || spot == p->byte)
+		return spot;
+	uint64_t n = find(p, r, &matched, p->left);
+	return n ? p->byte + n : UINT64_MAX;
+}
+
+/* Rule `i` speaks of a byte: either it acts now, or nothing passes beyond it. */
+static struct weir_verdict decide_byte(const struct weir_fault_point *p,
+                                       struct weir_fault_call *call, uint32_t i)
+{
+	struct weir_fault_rule_state *s = &p->state->rule[i];
+	const struct weir_rule *rule = rule_of(p, i);
+	uint64_t spot = s->fired < times_max(rule) ? spot_ahead(p, i) : UINT64_MAX;
+	struct weir_verdict v = pass;
+
+	if (spot == UINT64_MAX || spot < p->byte)
+		return v;
+	if (spot > p->byte) {
+		v.limit = spot - p->byte;
+		return v;
+	}
+	if (p->moved && (rule->effect == WEIR_EFFECT_ERROR || rule->effect == WEIR_EFFECT_SHORT))
+		return (struct weir_verdict){.kind = WEIR_VERDICT_STOP};
+	if (!chance(p, i)) {
+		s->fired = times_max(rule);
+		return v;
+	}
+	v = act(p, call, i);
+	if (rule->match_length > 0) /* the next time is where the text comes again */
+		s->spot = 0;
+	if (v.kind == WEIR_VERDICT_HOLD) /* it has acted; the others are looked at again */
+		p->state->held_at = call->next;
+	return v;
+}
+
+/* A bucket that holds a hundredth of a second, filled evenly. Whoever finds it
+ * empty waits for half of it, or for what he needs. */
+static struct weir_verdict pace(const struct weir_fault_point *p, uint32_t i)
+{
+	uint64_t rate = rule_of(p, i)->amount;
+	uint64_t now = os_now_ns(), window = 10 * 1000 * 1000;
+	uint64_t *paced = &p->state->paced;
+
+	if (p->state->rule[i].fired == 0) {
+		weir_fault_fire(p, i);
+		*paced = now;
+	}
+	if (*paced + window < now && *paced + 1000000000 / rate < now)
+		*paced = now - (window > 1000000000 / rate ? window : 1000000000 / rate);
+	uint64_t allowed = now > *paced ? (uint64_t)((double)(now - *paced) * (double)rate / 1e9) : 0;
+	uint64_t wanted = rate / 200 < p->left ? rate / 200 : p->left;
+	if (allowed > 0 && allowed >= (wanted < 1 ? 1 : wanted))
+		return (struct weir_verdict){.kind = WEIR_VERDICT_PASS, .limit = allowed};
+	if (wanted < 1)
+		wanted = 1;
+	uint64_t until = *paced + (uint64_t)((double)wanted * 1e9 / (double)rate) + 1;
+	store64_release(&p->state->held_until, until);
+	return (struct weir_verdict){.kind = WEIR_VERDICT_HOLD, .until = until};
+}
+
+static bool is_paced(const struct weir_fault_point *p, uint32_t i)
+{
+	const struct weir_rule *rule = rule_of(p, i);
+
+	if (rule->effect != WEIR_EFFECT_RATE)
+		return false;
+	return !by_byte(rule) || spot_of(p, i) <= p->byte;
+}
+
+static struct weir_verdict narrower(struct weir_verdict v, struct weir_verdict other)
+{
+	return other.limit < v.limit ? other : v;
+}
+
+static struct weir_verdict decide_bytes(const struct weir_fault_point *p,
+                                        struct weir_fault_call *call)
+{
+	struct weir_verdict v = pass;
+
+	for (uint32_t i = 0; i < WEIR_RULES_MAX && p->rules >> i; i++) {
+		if (!(p->rules & WEIR_RULE_BIT(i)))
+			continue;
+		struct weir_verdict mine = pass;
+		if (is_paced(p, i))
+			mine = pace(p, i);
+		else if (by_byte(rule_of(p, i)))
+			mine = decide_byte(p, call, i);
+		if (mine.kind != WEIR_VERDICT_PASS)
+			return mine;
+		v = narrower(v, mine);
+	}
+	return v;
+}
+
+static void begin(const struct weir_fault_point *p, struct weir_fault_call *call)
+{
+	struct weir_fault_state *s = p->state;
+
+	call->begun = true;
+	store32_relaxed(&s->touched, 1);
+	s->calls++;
+	for (uint32_t i = 0; i < WEIR_RULES_MAX && p->rules >> i; i++)
+		if (p->rules & WEIR_RULE_BIT(i))
+			s->rule[i].calls++;
+}
+
+/* True while somebody, this call or another, must not go on. A call that was
+ * stopped goes on where it was, even if its program made it anew. */
+static bool held(const struct weir_fault_point *p, struct weir_fault_call *call, uint64_t *until)
+{
+	struct weir_fault_state *s = p->state;
+
+	*until = load64_acquire(&s->held_until);
+	if (*until && (*until == UINT64_MAX || os_now_ns() < *until))
+		return true;
+	if (*until)
+		store64_release(&s->held_until, 0);
+	if (s->resumes) {
+		call->next = s->held_at;
+		call->begun = true;
+		s->resumes = 0;
+	}
+	return false;
+}
+
+struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct weir_fault_call *call)
+{
+	uint64_t until;
+
+	if (held(p, call, &until))
+		return (struct weir_verdict){.kind = WEIR_VERDICT_HOLD, .until = until};
+	if (p->state->ended && p->op == 1)
+		return (struct weir_verdict){.kind = WEIR_VERDICT_ENDED};
+	if (!call->begun)
+		begin(p, call);
+	if (call->limited && call->allowance == 0)
+		return (struct weir_verdict){.kind = WEIR_VERDICT_STOP};
+	struct weir_verdict v = decide_call(p, call);
+	if (v.kind == WEIR_VERDICT_PASS)
+		v = decide_bytes(p, call);
+	if (v.kind == WEIR_VERDICT_PASS && call->limited && call->allowance < v.limit)
+		v.limit = call->allowance;
+	return v;
+}
+
+/* What a rate lets through is paid for; what match= looks for goes on. */
+void weir_fault_passes(const struct weir_fault_point *p, struct weir_fault_call *call, uint64_t n)
+{
+	if (call->limited)
+		call->allowance -= n < call->allowance ? n : call->allowance;
+	for (uint32_t i = 0; i < WEIR_RULES_MAX && p->rules >> i; i++) {
+		struct weir_fault_rule_state *s = &p->state->rule[i];
+		const struct weir_plan_rule *r = &p->plan->rules[i];
+		if (!(p->rules & WEIR_RULE_BIT(i)))
+			continue;
+		if (is_paced(p, i))
+			p->state->paced += (uint64_t)((double)n * 1e9 / (double)r->rule.amount);
+		if (r->rule.match_length == 0 || n == 0)
+			continue;
+		uint64_t found = find(p, r, &s->matched, n);
+		if (found)
+			s->spot = p->byte + found + 1;
+	}
+}
+
+bool weir_fault_ends_at(const struct weir_fault_point *p, enum weir_effect *effect)
+{
+	for (uint32_t i = 0; i < WEIR_RULES_MAX && p->rules >> i; i++) {
+		const struct weir_rule *rule = rule_of(p, i);
+		if (!(p->rules & WEIR_RULE_BIT(i)) || !is_end(rule->effect) || !by_byte(rule) ||
+		    p->state->rule[i].fired >= times_max(rule) || spot_of(p, i) != p->byte)
+			continue;
+		if (!chance(p, i)) {
+			p->state->rule[i].fired = times_max(rule);
+			continue;
+		}
+		weir_fault_fire(p, i);
+		*effect = (enum weir_effect)rule->effect;
+		return true;
+	}
+	return false;
+}
+
+unsigned int weir_fault_bit(const struct weir_fault_point *p, uint64_t byte)
+{
+	return (unsigned int)weir_draw(p->plan->seed, 2, p->pair, p->side, p->op, byte) % 8;
+}

@@ -1,0 +1,107 @@
+/* What happens to a call: the plan's rules, and chaos, applied in order.
+ *
+ * Knows nothing of sockets or pipes. A decision depends on the seed, the rule, the
+ * pair, the side, the number of the call and the byte: never on time or on which
+ * thread came first, except that time passes for `delay` and `rate`.
+ */
+#ifndef WEIR_FAULT_DECIDE_H
+#define WEIR_FAULT_DECIDE_H
+
+#include "fault/plan.h"
+
+/* One direction's calls of one kind: what is remembered between them. Shared by
+ * all processes, changed under the lock of that direction's side. */
+struct weir_fault_rule_state {
+	uint64_t calls;             /* calls that the rule concerned */
+	uint64_t fired;
+	uint64_t spot;              /* the byte behind what match= found, + 1; 0: not yet */
+	uint64_t matched;           /* how much of it the last bytes are */
+};
+
+struct weir_fault_state {
+	weir_word64 held_until;     /* CLOCK_MONOTONIC, ns; 0: not held, UINT64_MAX: until released */
+	weir_word32 touched;        /* not as fresh memory any more */
+	weir_word32 releases;       /* raised to wake who waits in a hold (a futex) */
+	uint32_t held_at;           /* the rule that goes on, when the hold is over ... */
+	uint32_t resumes;           /* ... with the call that it stopped */
+	uint32_t ended;             /* the direction was ended here by a rule */
+	uint64_t calls;
+	uint64_t beyond;            /* bytes that passed and are not in the pipe's own count */
+	uint64_t paced;             /* rate=: the time up to which bytes are paid for, ns */
+	struct weir_fault_rule_state rule[WEIR_RULES_MAX];
+};
+
+/* Where a call stands. */
+struct weir_fault_point {
+	struct weir_plan *plan;
+	struct weir_fault_state *state;
+	uint64_t rules;             /* that concern it */
+	uint64_t pair;
+	uint64_t byte;              /* position in the direction */
+	uint64_t left;              /* bytes that it may still move */
+	uint32_t side;
+	uint32_t op;                /* 0: read, 1: write */
+	uint32_t pid;
+	bool moved;                 /* it has moved some */
+	bool nonblocking;
+	bool whole;                 /* it waits for all its bytes (MSG_WAITALL, SO_RCVLOWAT) */
+	const char *comm;
+	/* Gives the next bytes of the direction, from `skip` on: as many as there are,
+	 * at most n. For match=. */
+	size_t (*look)(void *context, uint64_t skip, unsigned char *into, size_t n);
+	void *context;
+};
+
+/* One call of the program, over all its attempts. Begins as zeroes. */
+struct weir_fault_call {
+	bool begun;
+	bool discards;
+	bool limited;
+	uint32_t next;              /* rule to be looked at */
+	uint64_t allowance;         /* bytes that it may move at most, where limited */
+	uint64_t corrupts;          /* bytes that it still damages */
+};
+
+enum weir_verdict_kind {
+	WEIR_VERDICT_PASS,          /* move at most `limit` bytes, then ask again */
+	WEIR_VERDICT_STOP,          /* the call ends with what it has moved */
+	WEIR_VERDICT_FAIL,          /* ... with `error`, by a rule: nothing else changes */
+	WEIR_VERDICT_ENDED,         /* ... as on a direction that was ended */
+	WEIR_VERDICT_HOLD,          /* not before `until` */
+	WEIR_VERDICT_END,           /* carry out `effect`, then ask again */
+};
+
+struct weir_verdict {
+	enum weir_verdict_kind kind;
+	int error;                  /* errno */
+	uint64_t limit;
+	uint64_t until;             /* CLOCK_MONOTONIC, ns; UINT64_MAX: until released */
+	enum weir_effect effect;    /* eof, hangup or reset */
+};
+
+struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct weir_fault_call *call);
+
+/* `n` bytes pass: called before `look` forgets them. */
+void weir_fault_passes(const struct weir_fault_point *p, struct weir_fault_call *call, uint64_t n);
+
+/* Does a rule end the direction at this byte? Then `effect` must be carried out,
+ * though nobody calls. */
+bool weir_fault_ends_at(const struct weir_fault_point *p, enum weir_effect *effect);
+
+/* Which bit of the byte at position `byte` corrupt= flips. */
+unsigned int weir_fault_bit(const struct weir_fault_point *p, uint64_t byte);
+
+/* chaos.c: what a correct kernel may do to a call that is about to begin. */
+struct weir_verdict weir_chaos_decide(const struct weir_fault_point *p,
+                                      struct weir_fault_call *call);
+
+/* The capacity that chaos gives a direction. */
+uint64_t weir_chaos_capacity(uint64_t seed, uint64_t pair, uint32_t direction, uint64_t otherwise);
+
+/* Notes that a rule fired in this call. */
+void weir_fault_fire(const struct weir_fault_point *p, uint32_t rule);
+
+/* Holds the direction; the call goes on with rule `next`. */
+struct weir_verdict weir_fault_hold(const struct weir_fault_point *p, uint64_t until, uint32_t next);
+
+#endif

@@ -1,0 +1,165 @@
+#include "fault/plan.h"
+
+#include <string.h>
+
+static void make_fallback(struct weir_plan_rule *r)
+{
+	const struct weir_rule *rule = &r->rule;
+	unsigned char length = 0;
+
+	r->fallback[0] = 0;
+	for (uint32_t i = 1; i < rule->match_length; i++) {
+		while (length > 0 && rule->match[i] != rule->match[length])
+			length = r->fallback[length - 1];
+		if (rule->match[i] == rule->match[length])
+			length++;
+		r->fallback[i] = length;
+	}
+}
+
+static bool holds(const struct weir_rule *rule)
+{
+	return rule->effect == WEIR_EFFECT_STALL || rule->effect == WEIR_EFFECT_DELAY ||
+	       rule->effect == WEIR_EFFECT_RATE;
+}
+
+/* A hold outlives the rule that made it. */
+bool weir_plan_holds(const struct weir_plan *plan)
+{
+	return load64_relaxed(&plan->holding) != 0 ||
+	       (load64_relaxed(&plan->alive) & WEIR_CHAOS_BIT) != 0;
+}
+
+bool weir_plan_add(struct weir_plan *plan, const struct weir_rule *rule)
+{
+	uint32_t i = load32_relaxed(&plan->count);
+
+	if (i >= WEIR_RULES_MAX)
+		return false;
+	struct weir_plan_rule *r = &plan->rules[i];
+	r->rule = *rule;
+	make_fallback(r);
+	store32_relaxed(&plan->count, i + 1);
+	if (holds(rule))
+		store64_relaxed(&plan->holding, load64_relaxed(&plan->holding) | WEIR_RULE_BIT(i));
+	store64_release(&plan->alive, load64_relaxed(&plan->alive) | WEIR_RULE_BIT(i));
+	add32_ordered(&plan->epoch, 1);
+	return true;
+}
+
+void weir_plan_clear(struct weir_plan *plan)
+{
+	store64_release(&plan->alive, load64_relaxed(&plan->alive) & WEIR_CHAOS_BIT);
+	add32_ordered(&plan->epoch, 1);
+}
+
+static bool same(uint64_t wanted, uint64_t given)
+{
+	return wanted == 0 || wanted == given;
+}
+
+static bool same_side(const struct weir_where *w, uint32_t side)
+{
+	return w->side == WEIR_SIDE_ANY || w->side == side;
+}
+
+/* The byte at which a connection ends is one that both sides must keep to: the
+ * writer stops there also where the rule speaks of the reader's calls. */
+static bool stops_writer(const struct weir_rule *rule)
+{
+	bool by_byte = rule->at != UINT64_MAX || rule->match_length > 0;
+	bool any_process = !rule->where.pid && !rule->where.comm[0];
+
+	return by_byte && any_process && rule->ops == WEIR_OPS_READ &&
+	       (rule->effect == WEIR_EFFECT_EOF || rule->effect == WEIR_EFFECT_HANGUP);
+}
+
+static bool concerns(const struct weir_rule *rule, uint64_t pair, uint32_t side, uint32_t op)
+{
+	if (!same(rule->where.pair, pair))
+		return false;
+	if (stops_writer(rule))
+		return op == 1 && same_side(&rule->where, !side);
+	return (rule->ops & (op ? WEIR_OPS_WRITE : WEIR_OPS_READ)) && same_side(&rule->where, side);
+}
+
+uint64_t weir_plan_rules(const struct weir_plan *plan, uint64_t pair, uint32_t side, uint32_t op)
+{
+	uint64_t alive = load64_acquire(&plan->alive);
+	uint64_t rules = alive & WEIR_CHAOS_BIT;
+
+	for (uint32_t i = 0; i < WEIR_RULES_MAX && alive >> i; i++)
+		if ((alive & WEIR_RULE_BIT(i)) && concerns(&plan->rules[i].rule, pair, side, op))
+			rules |= WEIR_RULE_BIT(i);
+	return rules;
+}
+
+static bool is_process(const struct weir_where *w, uint32_t pid, const char *comm)
+{
+	return same(w->pid, pid) && (!w->comm[0] || weir_glob_match(w->comm, comm));
+}
+
+uint64_t weir_plan_rules_of(const struct weir_plan *plan, uint32_t pid, const char *comm)
+{
+	uint64_t alive = load64_acquire(&plan->alive);
+	uint64_t rules = alive & WEIR_CHAOS_BIT;
+
+	for (uint32_t i = 0; i < WEIR_RULES_MAX && alive >> i; i++)
+		if ((alive & WEIR_RULE_BIT(i)) && is_process(&plan->rules[i].rule.where, pid, comm))
+			rules |= WEIR_RULE_BIT(i);
+	return rules;
+}
+
+uint64_t weir_plan_capacity(const struct weir_plan *plan, uint64_t pair, uint32_t side,
+                            uint32_t pid, const char *comm, uint64_t otherwise)
+{
+	for (uint32_t i = plan->capacities; i-- > 0 && i < WEIR_CAPACITIES_MAX;) {
+		const struct weir_where *w = &plan->capacity[i].where;
+		if (same(w->pair, pair) && same_side(w, side) && is_process(w, pid, comm))
+			return plan->capacity[i].capacity;
+	}
+	return otherwise;
+}
+
+bool weir_plan_marks(const struct weir_plan *plan, uint64_t pair, uint64_t nth, uint32_t pid,
+                     const char *comm, const char *exe)
+{
+	const char *file = strrchr(exe, '/') ? strrchr(exe, '/') + 1 : exe;
+
+	for (uint32_t i = 0; i < plan->marks && i < WEIR_MARKS_MAX; i++) {
+		const struct weir_where *w = &plan->mark[i];
+		if (same(w->pair, pair) && same(w->nth, nth) && is_process(w, pid, comm) &&
+		    (!w->exe[0] || weir_glob_match(w->exe, strchr(w->exe, '/') ? exe : file)))
+			return true;
+	}
+	return plan->marks == 0;
+}
+
+void weir_plan_note(struct weir_plan_rule *r, const struct weir_fired *where)
+{
+	if (add64_relaxed(&r->fired, 1) > 0)
+		return;
+	r->first = *where;
+	store32_release(&r->where_known, 1);
+}
+
+/* Sebastiano Vigna's splitmix64: one step of it for each argument. */
+static uint64_t mix(uint64_t x)
+{
+	x += UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+uint64_t weir_draw(uint64_t seed, uint64_t what, uint64_t pair, uint64_t side, uint64_t call,
+                   uint64_t byte)
+{
+	uint64_t x = mix(seed);
+
+	x = mix(x ^ what);
+	x = mix(x ^ pair);
+	x = mix(x ^ side);
+	x = mix(x ^ call);
+	return mix(x ^ byte);
+}

@@ -1,0 +1,99 @@
+/* The plan of a run: its rules, in order, in memory that all its processes share.
+ *
+ * Rules are added while others read: a rule counts from when its bit is set in
+ * `alive`. Who adds or clears holds the plan's lock (pair/plan.h); readers take
+ * none.
+ */
+#ifndef WEIR_FAULT_PLAN_H
+#define WEIR_FAULT_PLAN_H
+
+#include <pthread.h>
+
+#include "base/atomic.h"
+#include "fault/rule.h"
+
+enum {
+	WEIR_RULES_MAX = 62,        /* of one run, over all its time */
+	WEIR_CAPACITIES_MAX = 32,   /* --capacity WHERE:N */
+	WEIR_MARKS_MAX = 32,        /* --mark */
+	WEIR_FIRED_COMM_SIZE = 16,
+};
+
+/* Bits of a set of rules: a rule's own, chaos, and that an end was reset. */
+#define WEIR_RULE_BIT(i) (UINT64_C(1) << (i))
+#define WEIR_CHAOS_BIT WEIR_RULE_BIT(WEIR_RULES_MAX)
+#define WEIR_RESET_BIT WEIR_RULE_BIT(WEIR_RULES_MAX + 1)
+
+/* Where a rule fired first. */
+struct weir_fired {
+	uint64_t pair;
+	uint64_t call;              /* of that side, of the rule's kind, from 1 */
+	uint64_t byte;              /* of the direction */
+	uint32_t side;
+	uint32_t op;                /* 0: a read, 1: a write */
+	uint32_t pid;
+	char comm[WEIR_FIRED_COMM_SIZE];
+};
+
+struct weir_plan_rule {
+	struct weir_rule rule;
+	unsigned char fallback[WEIR_MATCH_MAX]; /* Knuth, Morris and Pratt's table of `match` */
+	weir_word32 where_known;    /* 1: `first` is complete */
+	weir_word64 fired;
+	struct weir_fired first;
+};
+
+/* A capacity for some directions: those that the side writes to. */
+struct weir_capacity_rule {
+	struct weir_where where;
+	uint64_t capacity;
+};
+
+struct weir_plan {
+	pthread_mutex_t lock;       /* of changes; robust */
+	weir_word64 alive;          /* bits of the rules that hold, and chaos */
+	weir_word32 count;          /* rules that were ever added */
+	weir_word32 epoch;          /* raised by every change */
+	weir_word64 holding;        /* bits of those that may hold a call back */
+	weir_word64 noticed;        /* rules and chaos: things that fired */
+	uint64_t seed;
+	uint32_t seed_given;
+	uint32_t capacities;
+	uint32_t marks;
+	struct weir_plan_rule rules[WEIR_RULES_MAX];
+	struct weir_capacity_rule capacity[WEIR_CAPACITIES_MAX];
+	struct weir_where mark[WEIR_MARKS_MAX];
+};
+
+/* Adds a parsed rule behind the others. False where there is no place. Lock. */
+bool weir_plan_add(struct weir_plan *plan, const struct weir_rule *rule);
+
+/* No rule holds any more; what they did is remembered. Lock. */
+void weir_plan_clear(struct weir_plan *plan);
+
+/* The rules that may concern the calls of `op` (0: read, 1: write) of one end,
+ * whichever process makes them. */
+uint64_t weir_plan_rules(const struct weir_plan *plan, uint64_t pair, uint32_t side, uint32_t op);
+
+/* May anything be held back: by a stall, a delay, a rate or chaos? */
+bool weir_plan_holds(const struct weir_plan *plan);
+
+/* Of those, the ones that hold for a process. */
+uint64_t weir_plan_rules_of(const struct weir_plan *plan, uint32_t pid, const char *comm);
+
+/* The capacity that the plan gives a direction; `otherwise` where it gives none. */
+uint64_t weir_plan_capacity(const struct weir_plan *plan, uint64_t pair, uint32_t side,
+                            uint32_t pid, const char *comm, uint64_t otherwise);
+
+/* Is a pair carried at all? `nth` of its process, which runs `exe`. */
+bool weir_plan_marks(const struct weir_plan *plan, uint64_t pair, uint64_t nth, uint32_t pid,
+                     const char *comm, const char *exe);
+
+/* Counts a firing, and remembers the first. */
+void weir_plan_note(struct weir_plan_rule *r, const struct weir_fired *where);
+
+/* A number that depends on its arguments alone, each bit as good as any. */
+uint64_t weir_draw(uint64_t seed, uint64_t what, uint64_t pair, uint64_t side, uint64_t call,
+                   uint64_t byte);
+
+#endif

@@ -1,0 +1,251 @@
+/* epoll: the kernel answers. What is held back (a stall, a delay, a rate) is taken
+ * out of the kernel's set until it may be seen, because the kernel would call it
+ * ready; put back, it makes a new event, also for who waits for edges.
+ */
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/os.h"
+#include "endpoint/faulty.h"
+#include "hooks/hooks.h"
+
+enum {
+	WATCHES_MAX = 65536,        /* descriptors; those above are never taken out */
+	LOOK_AGAIN_NS = 20000000,   /* how late a hold of another thread may be noticed */
+	INPUT = EPOLLIN | EPOLLRDNORM,
+	ROOM = EPOLLOUT | EPOLLWRNORM,
+};
+
+/* The last set that a descriptor was entered in: one is what programs use. */
+struct watch {
+	weir_word32 set;            /* descriptor of the epoll + 1; 0: none */
+	weir_word32 events;         /* as the program wants them */
+	weir_word32 taken_out;      /* those that the kernel does not know of now */
+	weir_word64 data;
+};
+
+static struct watch watches[WATCHES_MAX];
+static weir_word32 bound;           /* the highest of them, + 1 */
+static weir_word32 out_count;       /* how many have something taken out */
+
+static bool is_noted(int fd)
+{
+	return fd >= 0 && fd < WATCHES_MAX && load32_acquire(&watches[fd].set) != 0;
+}
+
+static void set_out(struct watch *w, uint32_t events)
+{
+	uint32_t before = load32_relaxed(&w->taken_out);
+
+	store32_relaxed(&w->taken_out, events);
+	if (!before && events)
+		add32_ordered(&out_count, 1);
+	if (before && !events)
+		add32_ordered(&out_count, UINT32_MAX);
+}
+
+static void raise_bound(int fd)
+{
+	uint32_t now = load32_relaxed(&bound);
+
+	while (now < (uint32_t)fd + 1 && !swap32_if(&bound, now, (uint32_t)fd + 1))
+		now = load32_relaxed(&bound);
+}
+
+static void note(int epfd, int fd, const struct epoll_event *event)
+{
+	if (fd < 0 || fd >= WATCHES_MAX)
+		return;
+	struct watch *w = &watches[fd];
+	set_out(w, 0);
+	store64_relaxed(&w->data, event->data.u64);
+	store32_relaxed(&w->events, event->events);
+	raise_bound(fd);
+	store32_release(&w->set, (uint32_t)epfd + 1);
+}
+
+static void forget(int epfd, int fd)
+{
+	if (!is_noted(fd) || load32_relaxed(&watches[fd].set) != (uint32_t)epfd + 1)
+		return;
+	set_out(&watches[fd], 0);
+	store32_release(&watches[fd].set, 0);
+}
+
+/* What the end must not be seen ready for now, and until when. */
+static uint32_t held_events(const struct weir_end *end, uint64_t *until)
+{
+	uint64_t read = UINT64_MAX, write = UINT64_MAX;
+	uint32_t events = 0;
+
+	if (weir_end_is_held(end, WEIR_OP_READ, &read))
+		events |= INPUT;
+	if (weir_end_is_held(end, WEIR_OP_WRITE, &write))
+		events |= ROOM;
+	*until = UINT64_MAX;
+	if (events & INPUT)
+		*until = read;
+	if ((events & ROOM) && write < *until)
+		*until = write;
+	return events;
+}
+
+/* Tells the kernel which of the wanted events may be seen. */
+static void let_see(int fd, struct watch *w, uint32_t held)
+{
+	uint32_t wanted = load32_relaxed(&w->events);
+	int epfd = (int)load32_relaxed(&w->set) - 1;
+	struct epoll_event event = {.events = wanted & ~held};
+
+	event.data.u64 = load64_relaxed(&w->data);
+	if (weir_real()->epoll_ctl(epfd, EPOLL_CTL_MOD, fd, &event) == 0)
+		set_out(w, wanted & held);
+	else
+		set_out(w, 0);      /* it was closed, or is in the set no longer */
+}
+
+/* One-shot entries that have fired wait for the program to arm them again. */
+void weir_epoll_hide(const struct weir_end *end)
+{
+	int saved = errno;
+	uint64_t until;
+
+	if (!is_noted(end->fd))
+		return;
+	struct watch *w = &watches[end->fd];
+	uint32_t held = held_events(end, &until) & load32_relaxed(&w->events);
+	if (held && held != load32_relaxed(&w->taken_out) &&
+	    !(load32_relaxed(&w->events) & EPOLLONESHOT))
+		let_see(end->fd, w, held);
+	errno = saved;
+}
+
+WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	struct weir_end end;
+	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
+	uint64_t until;
+
+	if (result != 0 || !weir_end_of(fd, &end))
+		return result;
+	if (op == EPOLL_CTL_DEL) {
+		forget(epfd, fd);
+		return result;
+	}
+	note(epfd, fd, event);
+	weir_end_watch(&end, (short)(event->events & (INPUT | ROOM)),
+	               (event->events & EPOLLET) != 0);
+	uint32_t held = held_events(&end, &until) & event->events;
+	if (__builtin_expect(held != 0, 0))
+		let_see(fd, &watches[fd], held);
+	return result;
+}
+
+/* Puts back what may be seen again. Gives when to look again; UINT64_MAX: never. */
+static uint64_t put_back(void)
+{
+	uint64_t next = UINT64_MAX;
+	struct weir_end end;
+
+	for (int fd = 0; fd < (int)load32_relaxed(&bound); fd++) {
+		struct watch *w = &watches[fd];
+		uint32_t out = load32_relaxed(&w->taken_out);
+		uint64_t until = UINT64_MAX;
+		if (out == 0 || !is_noted(fd))
+			continue;
+		uint32_t held = weir_end_of(fd, &end) ? held_events(&end, &until) & out : 0;
+		if (held != out)
+			let_see(fd, w, held);
+		if (held && until < next)
+			next = until;
+	}
+	return next;
+}
+
+/* Is anything hidden, or may another thread hide something meanwhile? */
+static bool must_look(void)
+{
+	if (load32_acquire(&out_count) > 0)
+		return true;
+	return weir_session.plan && weir_plan_holds(weir_session.plan);
+}
+
+/* Nanoseconds to wait before the next look; UINT64_MAX: as long as it takes. */
+static uint64_t patience(uint64_t deadline)
+{
+	uint64_t now, next = load32_acquire(&out_count) > 0 ? put_back() : UINT64_MAX;
+
+	now = os_now_ns();
+	if (next > now + LOOK_AGAIN_NS)
+		next = now + LOOK_AGAIN_NS;
+	if (next > deadline)
+		next = deadline;
+	return next > now ? next - now : 0;
+}
+
+static int wait_for(int epfd, struct epoll_event *events, int max, uint64_t ns, const sigset_t *mask)
+{
+	struct timespec left = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+	int saved = errno;
+
+	if (weir_real()->epoll_pwait2) {
+		int r = weir_real()->epoll_pwait2(epfd, events, max, &left, mask);
+		if (r >= 0 || errno != ENOSYS)
+			return r;
+		errno = saved;
+	}
+	return weir_real()->epoll_pwait(epfd, events, max, (int)((ns + 999999) / 1000000), mask);
+}
+
+static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t deadline,
+                        const sigset_t *mask)
+{
+	for (;;) {
+		uint64_t ns = patience(deadline);
+		int ready = wait_for(epfd, events, max, ns, mask);
+		if (ready != 0 || (deadline != UINT64_MAX && os_now_ns() >= deadline))
+			return ready;
+	}
+}
+
+static uint64_t deadline_of(int timeout_ms)
+{
+	return timeout_ms < 0 ? UINT64_MAX : os_now_ns() + (uint64_t)timeout_ms * 1000000;
+}
+
+WEIR_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
+{
+	if (__builtin_expect(must_look(), 0))
+		return wait_looking(epfd, events, max, deadline_of(timeout_ms), NULL);
+	return weir_real()->epoll_wait(epfd, events, max, timeout_ms);
+}
+
+WEIR_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
+                            const sigset_t *mask)
+{
+	if (__builtin_expect(must_look(), 0))
+		return wait_looking(epfd, events, max, deadline_of(timeout_ms), mask);
+	return weir_real()->epoll_pwait(epfd, events, max, timeout_ms, mask);
+}
+
+static bool is_valid(const struct timespec *t)
+{
+	return t->tv_sec >= 0 && t->tv_sec < 4000000000 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
+}
+
+WEIR_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
+                             const struct timespec *timeout, const sigset_t *mask)
+{
+	if (!weir_real()->epoll_pwait2) {
+		errno = ENOSYS;
+		return -1;
+	}
+	if (__builtin_expect(must_look(), 0) && (!timeout || is_valid(timeout))) {
+		uint64_t end = UINT64_MAX;
+		if (timeout)
+			end = os_now_ns() + (uint64_t)timeout->tv_sec * 1000000000 +
+			      (uint64_t)timeout->tv_nsec;
+		return wait_looking(epfd, events, max, end, mask);
+	}
+	return weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
+}

@@ -1,0 +1,49 @@
+/* What the rules of a run did, told to people at its end. */
+#include <inttypes.h>
+
+#include "base/message.h"
+#include "pair/session.h"
+
+static void say_fired(const struct weir_plan_rule *r)
+{
+	uint64_t fired = load64_acquire(&r->fired);
+	const struct weir_fired *f = &r->first;
+
+	if (fired == 1)
+		weir_say("fault %s fired once: pair %" PRIu64 ", side %c, pid %" PRIu32
+		         " (%.16s), call %" PRIu64 ", byte %" PRIu64,
+		         r->rule.text, f->pair, f->side ? 'b' : 'a', f->pid, f->comm, f->call,
+		         f->byte);
+	else
+		weir_say("fault %s fired %" PRIu64 " times: first pair %" PRIu64
+		         ", side %c, pid %" PRIu32 " (%.16s), call %" PRIu64 ", byte %" PRIu64,
+		         r->rule.text, fired, f->pair, f->side ? 'b' : 'a', f->pid, f->comm,
+		         f->call, f->byte);
+}
+
+uint32_t weir_session_unfired(const struct weir_session *s)
+{
+	uint32_t count = load32_acquire(&s->plan->count), unfired = 0;
+
+	for (uint32_t i = 0; i < count && i < WEIR_RULES_MAX; i++)
+		unfired += load64_acquire(&s->plan->rules[i].fired) == 0;
+	return unfired;
+}
+
+void weir_session_report(const struct weir_session *s)
+{
+	const struct weir_plan *plan = s->plan;
+	uint32_t count = load32_acquire(&plan->count);
+
+	for (uint32_t i = 0; i < count && i < WEIR_RULES_MAX; i++) {
+		if (load64_acquire(&plan->rules[i].fired) > 0)
+			say_fired(&plan->rules[i]);
+		else
+			weir_say("fault %s never fired", plan->rules[i].rule.text);
+	}
+	if (load64_relaxed(&plan->alive) & WEIR_CHAOS_BIT)
+		weir_say("chaos did %" PRIu64 " things; --chaos=%" PRIu64 " does them again",
+		         load64_relaxed(&plan->noticed), plan->seed);
+	else if (load64_relaxed(&plan->noticed) > 0 && !plan->seed_given)
+		weir_say("seed %" PRIu64, plan->seed);
+}
