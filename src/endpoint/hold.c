@@ -82,13 +82,13 @@ static int wait_blocking(const struct weir_end *end, int op, uint64_t until)
 
 	if (load64_acquire(&state->held_until) != until)
 		return WEIR_WAIT_AGAIN;
-	weir_sleep_begins(end, op);
+	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
 	int r = -ENOSYS;
 	if (give_up == UINT64_MAX && until != UINT64_MAX)
 		r = wait_for_time(until);
 	if (r != 0 && r != -EINTR)
 		r = wait_for_word(&state->releases, seen, until < give_up ? until : give_up);
-	weir_sleep_ends(end, op);
+	weir_sleep_ends(sleeper);
 	if (r == -EINTR)
 		return r;
 	return r == -ETIMEDOUT && give_up < until ? -EAGAIN : WEIR_WAIT_AGAIN;

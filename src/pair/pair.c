@@ -93,6 +93,7 @@ static void reset_end(struct weir_end_shared *end)
 	store32_relaxed(&end->rcvbuf, SO_BUF_DEFAULT);
 	store64_relaxed(&end->cookie, 0);
 	store64_relaxed(&end->inode, 0);
+	store32_relaxed(&end->timed, 0);
 }
 
 static uint64_t capacity_of(const struct weir_session *s, uint32_t index, int direction)
@@ -160,6 +161,7 @@ int64_t weir_pair_open(const struct weir_session *s, uint64_t number, uint32_t p
 	store32_relaxed(&slot->pid, pid);
 	name(slot, comm);
 	slot->number = number;
+	store32_relaxed(&slot->deadlocked, 0);
 	reset_end(&slot->end[0]);
 	reset_end(&slot->end[1]);
 	reset_pipe(s, (uint32_t)index, 0, generation);
