@@ -78,7 +78,6 @@ static void mark(const int sv[2], bool nonblock)
 		weir_table_enter(sv[side], (uint32_t)index, side, generation);
 		if (weir_end_of(sv[side], &end)) {
 			store32_relaxed(&end.slot->end[side].nonblock, nonblock);
-			store32_relaxed(&end.slot->end[side].fd, (uint32_t)sv[side]);
 			store32_relaxed(&end.in.pipe->reader_life, load32_relaxed(&weir_own_life));
 		}
 		if (sv[side] <= 2)

@@ -66,7 +66,8 @@ struct weir_end_shared {
 	weir_word32 rcvbuf;         /* what getsockopt(SO_RCVBUF) answers */
 	weir_word64 cookie;         /* SO_COOKIE, 0 while the end never left its process */
 	weir_word64 inode;          /* of the socket, 0 likewise */
-	weir_word32 fd;             /* its first descriptor, in the creator; a hint */
+	weir_word32 fd;             /* one of its descriptors, while the pair has never left
+	                             * its creator; UINT32_MAX: not known */
 	weir_word32 timed;          /* 1: SO_RCVTIMEO or SO_SNDTIMEO was ever set */
 };
 

@@ -85,6 +85,7 @@ struct weir_pipe {
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 	weir_word32 writer_spins;
 	weir_word32 reset;          /* the reader's next call gives ECONNRESET, once */
+	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
 
 	/* What seldom changes. */
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
