@@ -12,7 +12,7 @@ void weir_help_ctl(void)
 	     "  fault list                  the rules, and how often each fired\n"
 	     "  fault add RULE...           further rules; they count calls from now on\n"
 	     "  fault clear                 no rule holds any more; who was held goes on\n"
-	     "  capacity PAIR[.SIDE] SIZE   of what SIDE (a or b) writes, or of both directions\n"
+	     "  capacity PAIR[.SIDE] SIZE   of what SIDE (a or b) writes, or both\n"
 	     "  stall PAIR[.SIDE]           that end's calls wait, and it is not ready ...\n"
 	     "  release [PAIR[.SIDE]]       ... until then\n"
 	     "  eof PAIR[.SIDE]             what SIDE writes ends here\n"
