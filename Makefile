@@ -19,7 +19,7 @@ PIC := -fPIC -fvisibility=hidden -ftls-model=initial-exec -U_FORTIFY_SOURCE
 LTO ?= $(if $(findstring clang,$(CC)),,-flto=auto)
 HARD := -Wl,-z,relro,-z,now,-z,defs,-z,noexecstack
 
-lower := $(filter-out %_test.c,$(wildcard src/base/*.c src/ring/*.c src/pipe/*.c src/pair/*.c src/carry/*.c))
+lower := $(filter-out %_test.c,$(wildcard src/base/*.c src/fault/*.c src/ring/*.c src/pipe/*.c src/pair/*.c src/carry/*.c))
 endpoint := $(filter-out %_test.c,$(wildcard src/endpoint/*.c))
 hooks := $(wildcard src/hooks/*.c)
 cli := $(filter-out %_test.c,$(wildcard src/cli/*.c))
@@ -61,11 +61,12 @@ $(B)/weir: $(command_objects)
 # A unit test links with its own layer and those below it: linking is the test
 # that the arrows of the layout point down.
 layer_base := base
+layer_fault := base fault
 layer_ring := base ring
 layer_pipe := base ring pipe
 layer_pair := base ring pipe pair
 layer_endpoint := base ring pipe pair endpoint
-layer_cli := base ring pipe pair carry
+layer_cli := base fault ring pipe pair carry
 
 define unit_rule
 $(B)/unit/$(1)_test: $(B)/obj/$(1)_test.o $(call object,$(filter-out %_test.c,$(wildcard $(patsubst %,src/%/*.c,$(layer_$(patsubst %/,%,$(dir $(1)))))))) \
