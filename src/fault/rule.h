@@ -2,8 +2,35 @@
  *
  *	OPS:EFFECT[:WHEN...][:WHERE...]
  *
- * (weir-fault(7)). A parsed rule holds no pointer and has a fixed width, so that it
- * can lie in the session's memory.
+ *	OPS     read | write | any
+ *	EFFECT  short[=N] | error=ERRNO | eof | hangup | reset | stall |
+ *	        delay=TIME[..TIME] | rate=BYTES/s | discard | corrupt[=N]
+ *	WHEN    when=F | when=F..[L] | when=F+[S] | when=F..L+S | at=OFFSET |
+ *	        match=TEXT | p=PROB | times=N
+ *	WHERE   pair=N | side=a|b | comm=GLOB | pid=N
+ *
+ * (weir-fault(7)). WHEN and WHERE words come in any order, each at most once. A
+ * colon inside a word is written "\:".
+ *
+ * - N of short and corrupt, BYTES and OFFSET are sizes (64, 16K, 1M, 1G): N up to
+ *   4G, BYTES up to 1024G, OFFSET from 0 and below 2^63. Other numbers begin at 1.
+ * - ERRNO is a name that this platform knows, second names (EWOULDBLOCK) too, or a
+ *   number that has one.
+ * - TIME is a decimal number with its unit, ns, us, ms or s: whole nanoseconds, at
+ *   most an hour. The first of two may be 0, and is not above the second.
+ * - when=F is the F-th call alone. F+S and F+ (S is 1) have no end, as strace's; nor
+ *   has "F..".
+ * - TEXT has 1 to 64 bytes, after the escapes \: \\ \n \r \t \0 (never octal) \xHH.
+ * - PROB is a decimal fraction or a percentage, rounded to the nearest of 2^32
+ *   steps. One that rounds to 0 is refused: it would never fire.
+ * - GLOB is 1 to 63 bytes, as weir_glob_match takes it; a '[' that nothing closes
+ *   is refused.
+ * - at= stands neither beside when= nor beside match=. rate is a state of a
+ *   direction: it takes no when=, p= or times=. discard goes with write alone, not
+ *   with any: what is read has come already.
+ *
+ * A parsed rule holds no pointer and has a fixed width, so that it can lie in the
+ * session's memory; equal texts give equal bytes.
  */
 #ifndef WEIR_FAULT_RULE_H
 #define WEIR_FAULT_RULE_H
@@ -81,11 +108,13 @@ struct weir_rule_error {
 bool weir_rule_parse(struct weir_rule *rule, const char *text, struct weir_rule_error *error);
 
 /* Parses the words of --mark and --capacity: "pair=2,side=b". `length` bytes of
- * text. `mark`: nth= and exe= are allowed, and side= is not. */
+ * text; a comma inside a word is written "\,". At least one word. `mark`: nth= and
+ * exe= are allowed, and side= is not. False leaves `where` as it was. */
 bool weir_where_parse(struct weir_where *where, const char *text, size_t length, bool mark,
                       struct weir_rule_error *error);
 
-/* Is `name` one that the glob means (fnmatch(3), without flags)? Async-signal-safe. */
+/* Is `name` one that the glob means (fnmatch(3), without flags; bytes, and no
+ * [:classes:])? Time: at most both lengths multiplied. Async-signal-safe. */
 bool weir_glob_match(const char *glob, const char *name);
 
 #endif
