@@ -35,7 +35,7 @@ all: $(B)/libweir.so $(B)/weir
 help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs (real programs)'
-	@echo 'unit, sanitize, canary, lint, format, bench, examples, test-programs'
+	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
 $(B)/flags: FORCE
@@ -115,10 +115,10 @@ $(B)/bench/%: bench/%.c
 bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 	bench/run
 
-test: all unit_build canary test-programs sanitized examples
+test: all unit_build canary fuzzers test-programs sanitized examples
 	tests/run-all
 
-check: all unit_build test-programs sanitized
+check: all unit_build fuzzers test-programs sanitized
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -157,6 +157,29 @@ canary: $(canaries)
 	@for c in $^; do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
 		[ $$status -eq 1 ] || { echo "$$c: status $$status, see $$c.log"; exit 1; }; done
 
+# The parsers of what people write, under libFuzzer (clang has it, gcc has not). What
+# it finds stays in build/fuzz. The canary is a parser that breaks its promise.
+FUZZ_SECONDS ?= 60
+fuzz_flags := $(COMMON) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+fuzz_sources := $(filter-out %_test.c,$(wildcard src/base/*.c src/fault/*.c))
+fuzz_headers := $(wildcard src/base/*.h src/fault/*.h)
+fuzzers := $(B)/fuzz/rule $(B)/fuzz/rule-canary
+
+$(B)/fuzz/rule: tests/fuzz/rule.c $(fuzz_sources) $(fuzz_headers)
+$(B)/fuzz/rule-canary: tests/fuzz/rule.c tests/fuzz/rule-canary.c $(fuzz_sources) $(fuzz_headers)
+$(B)/fuzz/rule-canary: fuzz_flags += -Wl,--wrap=weir_rule_parse
+$(fuzzers):
+	@mkdir -p $(@D)
+	$(call say,CLANG)
+	$(Q)clang $(fuzz_flags) -o $@ $(filter %.c,$^)
+
+fuzzers: $(fuzzers)
+
+fuzz-rules: $(B)/fuzz/rule
+	@mkdir -p $(B)/fuzz/corpus/rule
+	$< -max_total_time=$(FUZZ_SECONDS) -max_len=300 -timeout=5 -artifact_prefix=$(B)/fuzz/ \
+		$(B)/fuzz/corpus/rule tests/fuzz/corpus/rule
+
 lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
@@ -183,7 +206,7 @@ clean:
 
 FORCE:
 .PHONY: all help unit unit_build test test-programs examples bench check check-programs \
-	sanitize sanitized canary lint format install uninstall clean FORCE
+	sanitize sanitized canary fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
