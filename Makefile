@@ -88,7 +88,8 @@ test_programs += $(patsubst tests/programs/%.cc,$(B)/tests/%,$(wildcard tests/pr
 # Programs that no preloading reaches.
 static_sources := $(wildcard tests/programs/static/*.c)
 test_programs += $(patsubst tests/programs/static/%.c,$(B)/tests/%-static,$(static_sources)) \
-	$(patsubst tests/programs/static/%.c,$(B)/tests/%-musl,$(static_sources))
+	$(patsubst tests/programs/static/%.c,$(B)/tests/%-musl,$(static_sources)) \
+	$(patsubst tests/programs/static/%.c,$(B)/tests/%-dynamic,$(static_sources))
 
 $(B)/tests/%: tests/programs/%.c tests/programs/check.h
 	@mkdir -p $(@D)
@@ -109,6 +110,11 @@ $(B)/tests/%-static: tests/programs/static/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(TEST_FLAGS) -O1 -static -o $@ $<
+
+$(B)/tests/%-dynamic: tests/programs/static/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(TEST_FLAGS) -O1 -o $@ $<
 
 # Dynamic, but with another C library than ours.
 $(B)/tests/%-musl: tests/programs/static/%.c

@@ -98,7 +98,7 @@ CASE(a_program_that_receives_no_more)
 	close(sv[1]);
 	hear(sv[0], "deaf");
 	send_until_broken(sv[0]);
-	child_join(pid);
+	child_kill(pid);
 	hear_end(sv[0]);
 }
 
