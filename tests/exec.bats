@@ -39,8 +39,8 @@ in_every_way() {
 @test "every way, at 64 bytes" {
 	WEIR_TEST_OPTIONS+=(--capacity 64)
 	in_every_way + sort
-	[ "$(pair_one a_to_b capacity)" -eq 64 ]
-	[ "$(pair_one b_to_a capacity)" -eq 64 ]
+	[ "$(pair_number 1 a_to_b capacity)" -eq 64 ]
+	[ "$(pair_number 1 b_to_a capacity)" -eq 64 ]
 }
 
 # A system call by its number is not followed: the descriptors are what they were.
@@ -60,11 +60,10 @@ in_every_way() {
 	WEIR_TEST_OPTIONS+=(--capacity 5000)
 	exchanges execve+ sort -r
 	assert_passed all all
-	[ "$(pair_one pairs)" -eq 1 ]
-	[ "$(pair_one number)" -eq 1 ]
-	[ "$(pair_one comm)" = duplex ]
-	[ "$(pair_one a_to_b capacity)" -eq 5000 ]
-	[ "$(pair_one a_to_b max_buffered)" -eq 5000 ]
+	[ "$(pairs_carried)" -eq 1 ]
+	[ "$(pair_number 1 comm)" = duplex ]
+	[ "$(pair_number 1 a_to_b capacity)" -eq 5000 ]
+	[ "$(pair_number 1 a_to_b max_buffered)" -eq 5000 ]
 }
 
 # ---- the programs ----
@@ -199,8 +198,8 @@ in_child() {
 @test "what a program does to its environment changes nothing" {
 	WEIR_TEST_OPTIONS+=(--capacity 3000)
 	native_then_weir environment
-	[ "$(pair_one a_to_b capacity)" -eq 3000 ]
-	[ "$(pair_one pairs)" -ge 3 ]
+	[ "$(pair_number 1 a_to_b capacity)" -eq 3000 ]
+	[ "$(pairs_carried)" -ge 3 ]
 	[ "$(says_carried)" -eq 0 ]
 	WEIR_TEST_OPTIONS+=(--no-follow)
 	native_then_weir environment

@@ -152,17 +152,22 @@ for name, size, which in (("a_to_b", *sys.argv[2:4]), ("b_to_a", *sys.argv[4:6])
 PROOF
 }
 
-# pair_one KEY...: a value of the first pair in the statistics; `pairs`, their number.
-pair_one() {
+# pair_number N KEY...: a value of that pair in the statistics.
+pair_number() {
 	"$PYTHON" - "$BATS_TEST_TMPDIR/stats" "$@" <<'LOOK'
 import json, sys
 
-stats = json.load(open(sys.argv[1]))
-value = stats if sys.argv[2] == "pairs" else stats["list"][0]
-for key in sys.argv[2:]:
+number = int(sys.argv[2])
+value = next(p for p in json.load(open(sys.argv[1]))["list"] if p["number"] == number)
+for key in sys.argv[3:]:
     value = value[key]
 print(value)
 LOOK
+}
+
+# How many pairs the last run carried.
+pairs_carried() {
+	"$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["pairs"])' "$BATS_TEST_TMPDIR/stats"
 }
 
 # How many times the last run said that a program's descriptors are carried for it.

@@ -258,7 +258,7 @@ reload_nginx() {
 }
 
 nginx_channels() {
-	local port i
+	local port
 	port=$(free_port)
 	mkdir "$folder/pages"
 	numbers 50000 >"$folder/pages/lines"
@@ -269,7 +269,7 @@ nginx_channels() {
 	try fetch "$port" >"$folder/first"
 	try two_new_workers /dev/null
 	sha256sum <"$folder/first"
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		reload_nginx "$port"
 	done
 	kill -USR1 "$nginx_pid"
