@@ -122,7 +122,7 @@ carried_in() {
 	local way
 	for way in execv execve execvp execvpe execl execlp execle fexecve fexecve-cloexec execveat \
 		execveat-cloexec execveat-folder execveat-folder-cloexec execveat-path posix_spawn \
-		posix_spawnp vfork system popen popen-w; do
+		posix_spawnp vfork system popen popen-w syscall syscall-at; do
 		carried_in 1 "$way+" busybox sort
 		carried_in 1 "$way@" busybox sort
 	done

@@ -14,7 +14,7 @@ setup() {
 
 WAYS=(execv execve execvp execvpe execl execlp execle fexecve fexecve-cloexec execveat
 	execveat-cloexec execveat-folder execveat-folder-cloexec execveat-path posix_spawn
-	posix_spawnp vfork system popen popen-w)
+	posix_spawnp vfork system popen popen-w syscall syscall-at)
 
 # in_every_way SUFFIX COMMAND...: at full size both ways, by each WAY.
 in_every_way() {
@@ -41,12 +41,6 @@ in_every_way() {
 	in_every_way + sort
 	[ "$(pair_number 1 a_to_b capacity)" -eq 64 ]
 	[ "$(pair_number 1 b_to_a capacity)" -eq 64 ]
-}
-
-# A system call by its number is not followed: the descriptors are what they were.
-@test "execve through syscall(), with the environment as it is" {
-	exchanges syscall+ sort
-	assert_passed all all
 }
 
 @test "an exec that follows an exec" {

@@ -142,6 +142,8 @@ static void become(const char *way, char **argv)
 		execveat(open(path, O_PATH | flags), "", argv, environment(), AT_EMPTY_PATH);
 	else if (strcmp(way, "syscall") == 0)
 		syscall(SYS_execve, path, argv, environment());
+	else if (strcmp(way, "syscall-at") == 0)
+		syscall(SYS_execveat, open(path, O_PATH), "", argv, environment(), AT_EMPTY_PATH);
 	else if (strcmp(way, "system") == 0)
 		_exit(WEXITSTATUS(system(joined(argv))));
 	else if (strcmp(way, "popen") == 0)
