@@ -145,10 +145,17 @@ static void let_last_go(struct way *w)
 	w->last = 0;
 }
 
-/* What lies behind the byte that was handed on: bytes, the end, or nothing yet. */
-static ssize_t skip_last(struct way *w, ssize_t n)
+/* An end that the byte which was handed on hides. */
+static bool has_ended(const struct way *w)
 {
 	struct pollfd q = {.fd = w->from, .events = POLLRDHUP};
+
+	return w->last > 0 && poll(&q, 1, 0) > 0 && (q.revents & (POLLRDHUP | POLLHUP));
+}
+
+/* What lies behind that byte: bytes, the end, or nothing yet. */
+static ssize_t skip_last(struct way *w, ssize_t n, bool ended)
+{
 	struct iovec *iov = &w->piece.iov;
 
 	iov->iov_base = w->piece.bytes + w->last;
@@ -156,7 +163,7 @@ static ssize_t skip_last(struct way *w, ssize_t n)
 	if (iov->iov_len > 0)
 		return (ssize_t)iov->iov_len;
 	errno = EAGAIN;
-	return poll(&q, 1, 0) > 0 && (q.revents & (POLLRDHUP | POLLHUP)) ? 0 : -1;
+	return ended ? 0 : -1;
 }
 
 /* Looks at the next piece. The kernel gives descriptors with the first byte of
@@ -166,9 +173,10 @@ static ssize_t look(struct way *w)
 {
 	if (w->holding)
 		return 1;
+	bool ended = has_ended(w);  /* before the look: bytes may come in between */
 	ssize_t n = fetch(w, PIECE, MSG_PEEK);
 	if (n <= 0 || w->piece.msg.msg_controllen == 0)
-		return n <= 0 || w->last == 0 ? n : skip_last(w, n);
+		return n <= 0 || w->last == 0 ? n : skip_last(w, n, ended);
 	close_rights(&w->piece);
 	if (w->last > 0) {
 		let_last_go(w);
@@ -216,13 +224,15 @@ static enum outcome move(struct way *w, size_t *left)
 	return MOVED;
 }
 
-/* Has the program received all that it was handed? Whether it has gone is asked
- * afterwards: what it left unread would look received. */
+/* Has the program received all that it was handed? While the kernel tells of room
+ * in the socket it still counts one byte of what it has just freed; a message counts
+ * hundreds. Whether the program has gone is asked afterwards: what it left unread
+ * would look received. */
 static bool is_received(struct pump *p)
 {
 	int queued = 0;
 
-	if (ioctl(p->plain, SIOCOUTQ, &queued) < 0 || queued > 0)
+	if (ioctl(p->plain, SIOCOUTQ, &queued) < 0 || queued > 1)
 		return false;
 	look_at_program(p);
 	return !p->program_gone || !p->reset;
