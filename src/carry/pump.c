@@ -296,6 +296,7 @@ static bool outward(struct pump *p)
 		return false;
 	look_at_program(p);         /* before an error that tells is received */
 	enum outcome o = move(&p->out, &n);
+	p->reset = p->reset || p->out.reset; /* or it came just now */
 	if (n > 0) {
 		receive(p->plain, p->out.last + n - 1);
 		p->out.last = 1;
