@@ -85,6 +85,12 @@ test_sources := $(wildcard tests/programs/*.c)
 test_programs := $(patsubst tests/programs/%.c,$(B)/tests/%,$(test_sources)) \
 	$(patsubst tests/programs/%.c,$(B)/tests/%-fortified,$(test_sources))
 TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -pthread
+test_programs += $(patsubst tests/programs/%.cc,$(B)/tests/%,$(wildcard tests/programs/*.cc))
+# Programs that no preloading reaches.
+static_sources := $(wildcard tests/programs/static/*.c)
+test_programs += $(patsubst tests/programs/static/%.c,$(B)/tests/%-static,$(static_sources)) \
+	$(patsubst tests/programs/static/%.c,$(B)/tests/%-musl,$(static_sources)) \
+	$(patsubst tests/programs/static/%.c,$(B)/tests/%-dynamic,$(static_sources))
 
 $(B)/tests/%: tests/programs/%.c tests/programs/check.h
 	@mkdir -p $(@D)
@@ -95,6 +101,27 @@ $(B)/tests/%-fortified: tests/programs/%.c tests/programs/check.h
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(TEST_FLAGS) -O2 -D_FORTIFY_SOURCE=2 -o $@ $<
+
+$(B)/tests/%: tests/programs/%.cc
+	@mkdir -p $(@D)
+	$(call say,CXX)
+	$(Q)$(CXX) -std=gnu++17 -g -O1 -Wall -Wextra -o $@ $<
+
+$(B)/tests/%-static: tests/programs/static/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(TEST_FLAGS) -O1 -static -o $@ $<
+
+$(B)/tests/%-dynamic: tests/programs/static/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(TEST_FLAGS) -O1 -o $@ $<
+
+# Dynamic, but with another C library than ours.
+$(B)/tests/%-musl: tests/programs/static/%.c
+	@mkdir -p $(@D)
+	$(call say,MUSL)
+	$(Q)musl-gcc -std=gnu11 -g -Wall -Wextra -O1 -o $@ $<
 
 test-programs: $(test_programs)
 
