@@ -47,10 +47,34 @@ void weir_end_after_close(const struct weir_end *end, bool last)
 		weir_pair_release(&weir_session, end->index, end->side, end->generation);
 }
 
+/* A writer in mid-transfer asks poll, which does not tell of half an end: room is
+ * what wakes it. */
+static void wake_own_writer(const struct weir_end *end)
+{
+	if (load32_relaxed(&end->out.pipe->saturated) != WEIR_SATURATED ||
+	    weir_pipe_lock_writer(&end->out) != 0)
+		return;
+	weir_bell_make_writable(&end->out, end->fd);
+	weir_pipe_unlock_writer(&end->out);
+}
+
+static void wake_peers_writer(const struct weir_end *end)
+{
+	if (load32_relaxed(&end->in.pipe->saturated) != WEIR_SATURATED ||
+	    weir_pipe_lock(&end->in) != 0)
+		return;
+	weir_bell_settle(&end->in, end->fd);
+	weir_pipe_unlock(&end->in);
+}
+
 void weir_end_after_shutdown(const struct weir_end *end)
 {
 	suspect(&end->in, ASK_ONCE);
 	suspect(&end->out, ASK_ONCE);
+	if (weir_is_bare())
+		return;
+	wake_own_writer(end);
+	wake_peers_writer(end);
 }
 
 void weir_endpoints_suspect(void)
