@@ -32,10 +32,18 @@ static void take_stale_bells(const struct weir_end *end)
 	weir_pipe_unlock(&end->in);
 }
 
+/* This process reads no more; who does will tell. */
+static void read_no_more(const struct weir_end *end)
+{
+	swap32_if(&end->in.pipe->reader_life, load32_relaxed(&weir_own_life), 0);
+}
+
 void weir_end_before_close(const struct weir_end *end, bool last)
 {
-	if (last)
-		take_stale_bells(end);
+	if (!last)
+		return;
+	take_stale_bells(end);
+	read_no_more(end);
 }
 
 void weir_end_after_close(const struct weir_end *end, bool last)
