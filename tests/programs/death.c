@@ -369,7 +369,7 @@ CASE(the_dead_leave_bytes_unread) { repeat(leaves_bytes_unread, 80); }
 
 /* ---- at every instruction ---- */
 
-enum { STEPS_MAX = 100000, DEATHS = 60 };
+enum { STEPS_MAX = 100000, DEATHS = 30 };
 
 static const char *to_parent(void) { return fitting("abcdefgh"); }
 static const char *to_child(void) { return fitting("1234"); }
