@@ -218,6 +218,11 @@ ssize_t weir_faulty_put(struct weir_faulty *f, struct weir_span *span, size_t n,
 
 /* ---- receiving ---- */
 
+static const struct weir_verdict reset_verdict = {
+        .kind = WEIR_VERDICT_FAIL,
+        .error = ECONNRESET,
+};
+
 /* What was reset gives its error once, to whoever reads next. */
 bool weir_end_take_reset(const struct weir_end *end)
 {
@@ -229,7 +234,7 @@ bool weir_end_take_reset(const struct weir_end *end)
 static ssize_t may_take(struct weir_faulty *f, struct weir_fault_point *p, size_t n)
 {
 	if (weir_end_take_reset(f->end)) {
-		f->verdict = (struct weir_verdict){.kind = WEIR_VERDICT_FAIL, .error = ECONNRESET};
+		f->verdict = reset_verdict;
 		return WEIR_BY_FAULT;
 	}
 	if (!may_pass(f, p, &n))
@@ -275,7 +280,7 @@ ssize_t weir_faulty_peek(struct weir_faulty *f, size_t n, bool moved)
 	struct weir_fault_point p = point(f, &l, n, moved);
 
 	if (weir_end_take_reset(f->end)) {
-		f->verdict = (struct weir_verdict){.kind = WEIR_VERDICT_FAIL, .error = ECONNRESET};
+		f->verdict = reset_verdict;
 		return WEIR_BY_FAULT;
 	}
 	return may_pass(f, &p, &n) ? (ssize_t)n : WEIR_BY_FAULT;
@@ -347,34 +352,47 @@ static void unlock(const struct weir_faulty *f)
 		weir_pipe_unlock_writer(&f->end->out);
 }
 
-/* What comes in is not known before it is received: match= sees nothing ahead. */
-static struct looking looking_at(const struct weir_faulty *f, struct weir_span span, size_t n)
+int weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span known, size_t known_size,
+                             size_t *n, bool moved)
 {
-	return (struct looking){.span = span, .size = f->op == WEIR_OP_WRITE ? n : 0};
-}
+	struct looking l = {.span = known, .size = known_size};
+	bool passes = false;
+	int result;
 
-bool weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span span, size_t *n, int *result)
-{
-	for (;;) {
+	do {
 		if (lock(f) != 0)
-			return true;
-		struct looking l = looking_at(f, span, *n);
-		struct weir_fault_point p = point(f, &l, *n, false);
-		bool passes = may_pass(f, &p, n);
+			return WEIR_WAIT_AGAIN;
+		struct weir_fault_point p = point(f, &l, *n, moved);
+		if (f->op == WEIR_OP_READ && weir_end_take_reset(f->end))
+			f->verdict = reset_verdict;
+		else
+			passes = may_pass(f, &p, n);
 		unlock(f);
-		if (passes)
-			return true;
-		*result = weir_faulty_settle(f, false);
-		if (*result != WEIR_WAIT_AGAIN)
-			return false;
-	}
+		result = passes ? WEIR_WAIT_AGAIN : weir_faulty_settle(f, moved);
+	} while (!passes && result == WEIR_WAIT_AGAIN);
+	return result;
 }
 
-void weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n)
+size_t weir_faulty_kernel_copy(struct weir_faulty *f, struct weir_span span, unsigned char *bytes,
+                               size_t n)
 {
-	if (n == 0 || lock(f) != 0)
-		return;
 	struct looking l = {.span = span, .size = n};
+
+	if (lock(f) != 0)
+		return 0;
+	struct weir_fault_point p = point(f, &l, n, false);
+	n = look_at_span(&l, 0, bytes, n);
+	damage(f, &p, bytes, n);
+	unlock(f);
+	return n;
+}
+
+bool weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n)
+{
+	struct looking l = {.span = span, .size = n};
+
+	if (n == 0 || lock(f) != 0)
+		return false;
 	struct weir_fault_point p = point(f, &l, n, false);
 	weir_fault_passes(&p, &f->call, n);
 	if (f->op == WEIR_OP_READ)
@@ -382,8 +400,10 @@ void weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t
 	p.state->beyond += n;
 	look_for_end(f, &p, n);
 	unlock(f);
-	if (f->ends)
-		cut(f, f->effect);
+	if (!f->ends)
+		return false;
+	cut(f, f->effect);
+	return true;
 }
 
 /* ---- ends ---- */
@@ -407,6 +427,12 @@ static void lose_all(const struct weir_end *end, int op)
 	lose(&end->out);
 }
 
+static void shut(const struct weir_end *end, int how)
+{
+	os_call(SYS_shutdown, end->fd, how, 0, 0, 0, 0);
+	weir_end_after_shutdown(end);
+}
+
 void weir_end_cut(const struct weir_end *end, int op, enum weir_effect effect)
 {
 	int how = SHUT_RDWR;
@@ -415,7 +441,10 @@ void weir_end_cut(const struct weir_end *end, int op, enum weir_effect effect)
 		how = op == WEIR_OP_READ ? SHUT_RD : SHUT_WR;
 	if (effect == WEIR_EFFECT_RESET)
 		lose_all(end, op);
-	os_call(SYS_shutdown, end->fd, how, 0, 0, 0, 0);
-	weir_end_after_shutdown(end);
+	shut(end, how);
+	if (effect == WEIR_EFFECT_RESET) { /* what was written meanwhile */
+		lose(&end->in);
+		lose(&end->out);
+	}
 	weir_holds_wake(&weir_session, end->index);
 }

@@ -48,13 +48,24 @@ ssize_t weir_faulty_peek(struct weir_faulty *f, size_t n, bool moved);
  * another; WEIR_WAIT_ENDED: the call ends with what it has; else -errno. */
 int weir_faulty_settle(struct weir_faulty *f, bool moved);
 
-/* The same for a direction that the kernel carries: how much of `n` the real call
- * may move, with the program's bytes at `span` where it sends. Takes the locks.
- * What settle gives, in `*result`, where that is not to go on. */
-bool weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span span, size_t *n, int *result);
+/* The same for a direction that the kernel carries; these take the locks. `known`:
+ * the bytes that come next, as far as they are known. Lowers `*n` to what the real
+ * call may move, for WEIR_WAIT_AGAIN; else what settle gives. */
+int weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span known, size_t known_size,
+                             size_t *n, bool moved);
 
-/* ... and that it moved `n`. `span`: where the bytes are. */
-void weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n);
+/* Copies what is to be sent, damaged as the plan wants it. */
+size_t weir_faulty_kernel_copy(struct weir_faulty *f, struct weir_span span, unsigned char *bytes,
+                               size_t n);
+
+/* The first `n` bytes of the span have moved. True where that ended the direction. */
+bool weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n);
+
+/* carried.c: a call, or what is left of it, on such a direction. `moved`: bytes that
+ * it has moved before. Gives all that it moved, or -errno. */
+ssize_t weir_carried_send(struct weir_faulty *f, const struct msghdr *msg, size_t len,
+                          size_t moved);
+ssize_t weir_carried_receive(struct weir_faulty *f, struct msghdr *msg, size_t len);
 
 /* Is the end held back, so that it is not ready for `op`? Until when: ns of
  * CLOCK_MONOTONIC, UINT64_MAX until released. */

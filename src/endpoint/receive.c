@@ -173,14 +173,28 @@ static inline ssize_t receive_all(const struct weir_end *end, struct weir_span s
 	}
 }
 
+/* What the kernel carries, the plan still rules. */
+ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg, size_t len,
+                                 int flags, bool *by_kernel)
+{
+	struct weir_span span = weir_span_of(msg->msg_iov, msg->msg_iovlen);
+	bool whole = enough(end, len, flags) > 1;
+	struct weir_faulty f = weir_faulty_begin(end, WEIR_OP_READ, flags, whole);
+	ssize_t n = receive_all(end, span, len, flags, &f);
+
+	*by_kernel = n == WEIR_TO_KERNEL && !weir_is_bare();
+	return *by_kernel ? weir_carried_receive(&f, msg, len) : n;
+}
+
 static __attribute__((noinline)) ssize_t receive_faulty(const struct weir_end *end,
                                                         struct weir_span span, size_t len,
                                                         int flags)
 {
-	bool whole = enough(end, len, flags) > 1;
-	struct weir_faulty f = weir_faulty_begin(end, WEIR_OP_READ, flags, whole);
+	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)span.iov,
+	                     .msg_iovlen = span.count};
+	bool by_kernel;
 
-	return receive_all(end, span, len, flags, &f);
+	return weir_end_receive_message(end, &msg, len, flags, &by_kernel);
 }
 
 ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size_t len, int flags)

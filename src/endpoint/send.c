@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
+#include "endpoint/bare.h"
 #include "endpoint/faulty.h"
 #include "endpoint/wait.h"
 #include "pair/life.h"
@@ -134,9 +135,20 @@ static ssize_t stop(const struct weir_end *end, struct weir_span *span, size_t l
 	return n > 0 ? n : why;
 }
 
+/* What the kernel carries, the plan still rules. */
+static ssize_t send_carried(struct weir_faulty *f, struct weir_span span, size_t len, size_t total)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)span.iov,
+	                     .msg_iovlen = span.count};
+
+	return weir_is_bare() && total == 0 ? WEIR_TO_KERNEL
+	                                    : weir_carried_send(f, &msg, len, total);
+}
+
 static inline ssize_t send_all(const struct weir_end *end, struct weir_span span, size_t len,
                                int flags, struct weir_faulty *f)
 {
+	const struct weir_span at_start = span;
 	size_t total = 0;
 
 	for (;;) {
@@ -149,6 +161,8 @@ static inline ssize_t send_all(const struct weir_end *end, struct weir_span span
 			if (n == WEIR_WAIT_ENDED)
 				return (ssize_t)total;
 		}
+		if (n == WEIR_TO_KERNEL && f)
+			return send_carried(f, at_start, len, total);
 		if (n == WEIR_TO_KERNEL && total > 0)
 			n = send_rest(end, span, len - total, flags);
 		if (n == -EPIPE)
