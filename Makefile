@@ -27,7 +27,7 @@ unit := $(wildcard src/*/*_test.c)
 
 object = $(patsubst src/%.c,$(B)/obj/%.o,$(1))
 library_objects := $(call object,$(lower) $(endpoint) $(hooks))
-command_objects := $(call object,$(lower) $(cli))
+command_objects := $(call object,$(lower) $(endpoint) $(cli))
 unit_programs := $(patsubst src/%_test.c,$(B)/unit/%_test,$(unit))
 
 all: $(B)/libweir.so $(B)/weir
@@ -66,7 +66,7 @@ layer_ring := base ring
 layer_pipe := base ring pipe
 layer_pair := base ring pipe fault pair
 layer_endpoint := base ring pipe fault pair endpoint
-layer_cli := base ring pipe fault pair carry
+layer_cli := base ring pipe fault pair endpoint carry
 
 define unit_rule
 $(B)/unit/$(1)_test: $(B)/obj/$(1)_test.o $(call object,$(filter-out %_test.c,$(wildcard $(patsubst %,src/%/*.c,$(layer_$(patsubst %/,%,$(dir $(1)))))))) \

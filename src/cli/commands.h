@@ -3,8 +3,11 @@
 #define WEIR_CLI_COMMANDS_H
 
 int weir_command_run(int argc, char **argv);
+int weir_command_ctl(int argc, char **argv);
 int weir_command_carry(int argc, char **argv);
 int weir_command_help(int argc, char **argv);
+/* What `weir help ctl` prints. */
+void weir_help_ctl(void);
 int weir_command_version(int argc, char **argv);
 
 #endif

@@ -79,12 +79,14 @@ static int help_run(void)
 static int help(void)
 {
 	puts("Usage: weir run [options] [--] PROGRAM [ARG...]\n"
-	     "       weir help [run]\n"
+	     "       weir ctl [options] SUBCOMMAND [WORD...]\n"
+	     "       weir help [run|ctl]\n"
 	     "       weir --version\n\n"
 	     "weir runs an unmodified program with its socketpairs carried by in-memory pipes\n"
 	     "whose bound you choose.\n\n"
 	     "  weir run --capacity 64 PROGRAM    each direction of a pair holds 64 bytes\n\n"
-	     "`weir help run` tells all options.");
+	     "`weir help run` tells all options; `weir help ctl` how a run is looked at and\n"
+	     "changed while it goes on.");
 	return printed();
 }
 
@@ -94,6 +96,10 @@ int weir_command_help(int argc, char **argv)
 		return help();
 	if (!strcmp(argv[1], "run"))
 		return help_run();
+	if (!strcmp(argv[1], "ctl")) {
+		weir_help_ctl();
+		return printed();
+	}
 	weir_say("%.100s: there is no help on that; try `weir help run`", argv[1]);
 	return WEIR_EXIT_FAILED;
 }

@@ -11,6 +11,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "run", weir_command_run },
+	{ "ctl", weir_command_ctl },
 	{ "carry", weir_command_carry }, /* for libweir.so, not for people */
 	{ "help", weir_command_help },
 	{ "--help", weir_command_help },

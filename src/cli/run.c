@@ -190,6 +190,8 @@ static int finish(const struct run *r, int status)
 		failed("cannot write the statistics", -error);
 	if (error && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return WEIR_EXIT_FAILED;
+	if (config->fail_on_deadlock && load32_acquire(&r->session.header->deadlocks) > 0)
+		return WEIR_EXIT_STRICT;
 	if (failed_too && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return WEIR_EXIT_STRICT;
 	return weir_child_imitate(status);

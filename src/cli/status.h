@@ -3,7 +3,7 @@
 #define WEIR_CLI_STATUS_H
 
 enum {
-	WEIR_EXIT_STRICT = 123,     /* the program succeeded, and the run is a failure */
+	WEIR_EXIT_STRICT = 123,     /* a rule never fired, or there was a deadlock */
 	WEIR_EXIT_FAILED = 125,     /* weir itself failed, or was called wrongly */
 	WEIR_EXIT_CANNOT_RUN = 126, /* PROGRAM is there but cannot be executed */
 	WEIR_EXIT_NOT_FOUND = 127,

@@ -111,7 +111,7 @@ static struct weir_fault_point point(struct weir_faulty *f, struct looking *l, s
 	struct weir_fault_state *state = state_of(end, f->op);
 	uint64_t byte = load64_relaxed(reads ? &pipe->head : &pipe->tail) + state->beyond;
 	uint64_t rules = load64_relaxed(reads ? &pipe->rules_read : &pipe->rules_write) &
-	                 rules_of_self();
+	                 (rules_of_self() | WEIR_DONE_BIT);
 
 	return (struct weir_fault_point){
 	        .plan = weir_session.plan,
@@ -422,7 +422,7 @@ static void lose_all(const struct weir_end *end, int op)
 	struct weir_pipe *pipe = op == WEIR_OP_READ ? end->in.pipe : end->out.pipe;
 
 	store32_ordered(&pipe->reset, 1);
-	or64_ordered(&pipe->rules_read, WEIR_RESET_BIT);
+	or64_ordered(&pipe->rules_read, WEIR_DONE_BIT);
 	lose(&end->in);
 	lose(&end->out);
 }

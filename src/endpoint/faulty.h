@@ -11,6 +11,9 @@
 /* What an attempt gives where the plan has decided otherwise: see `verdict`. */
 #define WEIR_BY_FAULT (-5001)
 
+/* A call that no rule concerned, and that one does now: to be made again. */
+#define WEIR_NOW_FAULTY (-5002)
+
 enum { WEIR_OP_READ, WEIR_OP_WRITE };
 
 /* One call of the program, with what the plan has to do with it. */
@@ -73,6 +76,13 @@ bool weir_end_is_held(const struct weir_end *end, int op, uint64_t *until);
 
 /* Ends a direction as eof, hangup and reset do. `op`: whose side is meant. */
 void weir_end_cut(const struct weir_end *end, int op, enum weir_effect effect);
+
+/* Holds calls of `op` back until they are released. */
+void weir_end_stall(const struct weir_end *end, int op);
+
+/* Makes whoever sleeps in the pair look again, after a change from outside. `peer`: a
+ * descriptor of the other end, or -1: then readers go on sleeping. */
+void weir_end_nudge(const struct weir_end *end, int peer);
 
 /* Lets go who is held; all of them look again. */
 void weir_end_release(const struct weir_end *end, int op);

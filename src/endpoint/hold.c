@@ -11,6 +11,7 @@
 #include "base/os.h"
 #include "endpoint/faulty.h"
 #include "endpoint/wait.h"
+#include "pipe/bell.h"
 
 enum { STEP_NS = 20000000 };    /* how late an end of a stall may be noticed */
 
@@ -99,13 +100,13 @@ static int wait_blocking(const struct weir_end *end, int op, uint64_t until)
 
 	if (load64_acquire(&state->held_until) != until)
 		return WEIR_WAIT_AGAIN;
-	weir_sleep_begins(end, op);
+	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
 	int r = -ENOSYS;
 	if (give_up == UINT64_MAX)
 		r = wait_for_time(until);
 	if (r != 0 && r != -EINTR)
 		r = wait_for_word(&state->releases, seen, until < give_up ? until : give_up);
-	weir_sleep_ends(end, op);
+	weir_sleep_ends(sleeper);
 	if (r == -EINTR)
 		return r;
 	return r == -ETIMEDOUT && give_up < until ? -EAGAIN : WEIR_WAIT_AGAIN;
@@ -166,6 +167,30 @@ void weir_end_release(const struct weir_end *end, int op)
 
 	store64_release(&state->held_until, 0);
 	wake(state);
+}
+
+void weir_end_stall(const struct weir_end *end, int op)
+{
+	struct weir_fault_state *state = state_of(end, op);
+	struct weir_pipe *pipe = op == WEIR_OP_READ ? end->in.pipe : end->out.pipe;
+
+	or64_ordered(&weir_session.plan->holding, WEIR_DONE_BIT);
+	store32_relaxed(&state->touched, 1);
+	store64_release(&state->held_until, UINT64_MAX);
+	or64_ordered(op == WEIR_OP_READ ? &pipe->rules_read : &pipe->rules_write, WEIR_DONE_BIT);
+}
+
+/* A bell wakes who reads; a longer queue wakes who writes. */
+void weir_end_nudge(const struct weir_end *end, int peer)
+{
+	if (peer >= 0 && weir_pipe_lock_writer(&end->in) == 0) {
+		weir_bell_ring(&end->in, peer);
+		weir_pipe_unlock_writer(&end->in);
+	}
+	if (weir_pipe_lock_writer(&end->out) == 0) {
+		weir_bell_make_writable(&end->out, end->fd);
+		weir_pipe_unlock_writer(&end->out);
+	}
 }
 
 void weir_holds_wake(const struct weir_session *s, uint32_t index)

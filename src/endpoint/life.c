@@ -103,9 +103,9 @@ void weir_endpoints_fork_failed(void)
 void weir_end_set_sndbuf(const struct weir_end *end, uint32_t value)
 {
 	store32_relaxed(&end->slot->end[end->side].sndbuf, value);
-	if (weir_session.header->capacity_given || weir_pipe_lock(&end->out) != 0)
+	if (load32_relaxed(&end->out.pipe->limit_given) || weir_pipe_lock(&end->out) != 0)
 		return;
-	weir_pipe_set_limit(&end->out, value, weir_session_writable_rule(&weir_session));
+	weir_pair_set_capacity(&weir_session, &end->out, value, false);
 	weir_pipe_unlock(&end->out);
 }
 

@@ -170,6 +170,8 @@ static inline ssize_t receive_all(const struct weir_end *end, struct weir_span s
 		int r = wait_more(end, flags, total > 0, &force);
 		if (r != WEIR_WAIT_AGAIN)
 			return total ? (ssize_t)total : r;
+		if (!f && total == 0 && weir_is_faulty(end, WEIR_OP_READ) && len > 0)
+			return WEIR_NOW_FAULTY;
 	}
 }
 
@@ -199,7 +201,11 @@ static __attribute__((noinline)) ssize_t receive_faulty(const struct weir_end *e
 
 ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size_t len, int flags)
 {
-	if (__builtin_expect(weir_is_faulty(end, WEIR_OP_READ), 0) && len > 0)
-		return receive_faulty(end, span, len, flags);
-	return receive_all(end, span, len, flags, NULL);
+	ssize_t n = WEIR_NOW_FAULTY;
+
+	if (__builtin_expect(!weir_is_faulty(end, WEIR_OP_READ), 1) || len == 0)
+		n = receive_all(end, span, len, flags, NULL);
+	if (__builtin_expect(n == WEIR_NOW_FAULTY, 0))
+		n = receive_faulty(end, span, len, flags);
+	return n;
 }

@@ -175,6 +175,8 @@ static inline ssize_t send_all(const struct weir_end *end, struct weir_span span
 		if (n > 0)
 			continue;
 		int r = weir_wait_room(end, flags, total > 0, len - total);
+		if (!f && total == 0 && r == WEIR_WAIT_AGAIN && weir_is_faulty(end, WEIR_OP_WRITE))
+			return WEIR_NOW_FAULTY;
 		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && total > 0))
 			continue;
 		n = stop(end, &span, len - total, flags, total == 0, r, f);
@@ -194,7 +196,11 @@ static __attribute__((noinline)) ssize_t send_faulty(const struct weir_end *end,
 
 ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t len, int flags)
 {
-	if (__builtin_expect(weir_is_faulty(end, WEIR_OP_WRITE), 0))
-		return send_faulty(end, span, len, flags);
-	return send_all(end, span, len, flags, NULL);
+	ssize_t n = WEIR_NOW_FAULTY;
+
+	if (__builtin_expect(!weir_is_faulty(end, WEIR_OP_WRITE), 1))
+		n = send_all(end, span, len, flags, NULL);
+	if (__builtin_expect(n == WEIR_NOW_FAULTY, 0))
+		n = send_faulty(end, span, len, flags);
+	return n;
 }

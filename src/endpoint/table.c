@@ -61,6 +61,8 @@ void weir_table_enter(int fd, uint32_t index, int side, uint32_t generation)
 	weir_table_fresh(fd);
 	add32_relaxed(&references[index][side], 1);
 	raise_bound(fd);
+	if (load32_relaxed(&weir_session.slots[index].end[side].fd) == UINT32_MAX)
+		store32_relaxed(&weir_session.slots[index].end[side].fd, (uint32_t)fd);
 	store64_release(&weir_table[fd], pack(index, side, generation));
 }
 
@@ -76,6 +78,8 @@ bool weir_table_remove(int fd, struct weir_end *end)
 	if (entry == 0 || !swap64_if(&weir_table[fd], entry, 0))
 		return false;
 	unpack(entry, fd, end);
+	if (load32_relaxed(&end->slot->end[end->side].fd) == (uint32_t)fd)
+		store32_relaxed(&end->slot->end[end->side].fd, UINT32_MAX);
 	return add32_relaxed(&references[end->index][end->side], UINT32_MAX) == 1;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/os.h"
 #include "endpoint/bare.h"
+#include "endpoint/deadlock.h"
 #include "pipe/bell.h"
 
 enum {
@@ -31,11 +32,6 @@ void weir_note_life(weir_word32 *whose)
 		store32_relaxed(whose, life);
 }
 
-static struct weir_waiter *waiter_of(const struct weir_end *end, int op)
-{
-	return op ? &end->out.pipe->waits[1] : &end->in.pipe->waits[0];
-}
-
 /* Asked for once in each thread and process. */
 static uint32_t own_thread(void)
 {
@@ -49,23 +45,32 @@ static uint32_t own_thread(void)
 	return thread;
 }
 
-void weir_sleep_begins(const struct weir_end *end, int op)
+static struct weir_sleeper *sleepers_of(const struct weir_end *end, int op)
 {
-	struct weir_waiter *w = waiter_of(end, op);
-
-	store64_relaxed(&w->since, os_now_ns());
-	store32_relaxed(&w->pid, load32_relaxed(&weir_own_process));
-	store32_relaxed(&w->fd, (uint32_t)end->fd);
-	store32_relaxed(&w->tid, own_thread());
-	add32_ordered(&w->count, 1);
+	return op ? end->out.pipe->sleepers[1] : end->in.pipe->sleepers[0];
 }
 
-void weir_sleep_ends(const struct weir_end *end, int op)
+struct weir_sleeper *weir_sleep_begins(const struct weir_end *end, int op)
 {
-	struct weir_waiter *w = waiter_of(end, op);
+	struct weir_sleeper *all = sleepers_of(end, op);
+	uint32_t tid = own_thread();
 
-	if (add32_relaxed(&w->count, UINT32_MAX) == 1)
-		store32_relaxed(&w->tid, 0);
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++) {
+		struct weir_sleeper *s = &all[i];
+		if (load32_relaxed(&s->tid) != 0 || !swap32_if(&s->tid, 0, tid))
+			continue;
+		store64_relaxed(&s->since, os_now_ns());
+		store32_relaxed(&s->pid, load32_relaxed(&weir_own_process));
+		store32_ordered(&s->fd, (uint32_t)end->fd);
+		return s;
+	}
+	return NULL;
+}
+
+void weir_sleep_ends(struct weir_sleeper *s)
+{
+	if (s)
+		store32_release(&s->tid, 0);
 }
 
 /* Looking pays only while the peer runs elsewhere, and lately did pay. */
@@ -206,13 +211,14 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 		return result;
 	bool sleeps = !load32_relaxed(&end->slot->end[end->side].nonblock) &&
 	              !(flags & MSG_DONTWAIT);
+	struct weir_sleeper *sleeper = NULL;
 	if (sleeps) {
 		add64_relaxed(&pipe->blocked_reads, 1);
-		weir_sleep_begins(end, 0);
+		sleeper = weir_sleep_begins(end, 0);
+		weir_deadlock_look(end);
 	}
 	result = moved ? wait_input_polling(end, flags) : wait_input_receiving(end, flags, force);
-	if (sleeps)
-		weir_sleep_ends(end, 0);
+	weir_sleep_ends(sleeper);
 	if (load32_relaxed(&pipe->reset)) /* the next look gives it */
 		return WEIR_WAIT_AGAIN;
 	/* What came before the end or the error is read first. */
@@ -301,8 +307,9 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 	int result = prepare_room(end, flags, left);
 	if (result != WEIR_WAIT_ENDED)
 		return result;
-	weir_sleep_begins(end, 1);
+	struct weir_sleeper *sleeper = weir_sleep_begins(end, 1);
+	weir_deadlock_look(end);
 	result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
-	weir_sleep_ends(end, 1);
+	weir_sleep_ends(sleeper);
 	return result;
 }

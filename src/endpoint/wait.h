@@ -21,9 +21,9 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 void weir_note_life(weir_word32 *whose);
 
 /* This thread goes to sleep in a direction: for who asks what everybody waits for.
- * `op`: 0 to read, 1 to write. */
-void weir_sleep_begins(const struct weir_end *end, int op);
-void weir_sleep_ends(const struct weir_end *end, int op);
+ * `op`: 0 to read, 1 to write. NULL where there is no place to note it. */
+struct weir_sleeper *weir_sleep_begins(const struct weir_end *end, int op);
+void weir_sleep_ends(struct weir_sleeper *sleeper);
 
 /* Notes where this thread runs, for the peer that may wait by looking. */
 void weir_note_cpu(weir_word32 *where);

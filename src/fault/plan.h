@@ -19,10 +19,11 @@ enum {
 	WEIR_FIRED_COMM_SIZE = 16,
 };
 
-/* Bits of a set of rules: a rule's own, chaos, and that an end was reset. */
+/* Bits of a set of rules: a rule's own, chaos, and that something was done to the
+ * direction that its calls must look at (a reset, a stall) whatever the rules say. */
 #define WEIR_RULE_BIT(i) (UINT64_C(1) << (i))
 #define WEIR_CHAOS_BIT WEIR_RULE_BIT(WEIR_RULES_MAX)
-#define WEIR_RESET_BIT WEIR_RULE_BIT(WEIR_RULES_MAX + 1)
+#define WEIR_DONE_BIT WEIR_RULE_BIT(WEIR_RULES_MAX + 1)
 
 /* Where a rule fired first. */
 struct weir_fired {

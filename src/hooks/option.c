@@ -230,5 +230,7 @@ WEIR_EXPORT int setsockopt(int fd, int level, int option, const void *value, soc
 	int result = weir_real()->setsockopt(fd, level, option, value, len);
 	if (result == 0)
 		note_option(&end, option);
+	if (result == 0 && (option == SO_RCVTIMEO || option == SO_SNDTIMEO))
+		store32_relaxed(&end.slot->end[end.side].timed, 1);
 	return result;
 }

@@ -12,8 +12,9 @@ static void arm_side(const struct weir_session *s, uint32_t index, uint32_t side
 	weir_word64 *write = &slot->pipe[side].rules_write;
 
 	store64_relaxed(read, weir_plan_rules(s->plan, slot->number, side, 0) |
-	                              (load64_relaxed(read) & WEIR_RESET_BIT));
-	store64_relaxed(write, weir_plan_rules(s->plan, slot->number, side, 1));
+	                              (load64_relaxed(read) & WEIR_DONE_BIT));
+	store64_relaxed(write, weir_plan_rules(s->plan, slot->number, side, 1) |
+	                               (load64_relaxed(write) & WEIR_DONE_BIT));
 }
 
 /* Again where the plan has changed meanwhile: who changed it may have been here

@@ -66,6 +66,9 @@ struct weir_end_shared {
 	weir_word32 rcvbuf;         /* what getsockopt(SO_RCVBUF) answers */
 	weir_word64 cookie;         /* SO_COOKIE, 0 while the end never left its process */
 	weir_word64 inode;          /* of the socket, 0 likewise */
+	weir_word32 fd;             /* one of its descriptors, while the pair has never left
+	                             * its creator; UINT32_MAX: not known */
+	weir_word32 timed;          /* 1: SO_RCVTIMEO or SO_SNDTIMEO was ever set */
 };
 
 enum weir_slot_state {
@@ -80,6 +83,7 @@ struct weir_slot {
 	weir_word32 pid;            /* creator */
 	uint64_t number;            /* from 1 in order of creation */
 	char comm[WEIR_COMM_SIZE];  /* creator's command name */
+	weir_word32 deadlocked;     /* 1: it was said */
 	struct weir_end_shared end[2];
 	struct weir_pipe pipe[2];   /* [0] a to b, [1] b to a */
 };
@@ -129,6 +133,8 @@ struct weir_header {
 	weir_word64 retired;        /* records ever written, WEIR_RETIRED_MAX are kept */
 	weir_word32 shared_ends;    /* ends that ever left their process */
 	weir_word32 lives_touched;  /* records that were ever used */
+	weir_word32 deadlocks;      /* pairs in which nobody could go on */
+	uint32_t fail_on_deadlock;
 };
 
 #endif

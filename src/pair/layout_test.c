@@ -17,12 +17,12 @@ SIZE(struct weir_header, 256);
 SIZE(struct weir_life, 64);
 SIZE(struct weir_retired, 160);
 SIZE(struct weir_pipe_stats, 64);
-SIZE(struct weir_end_shared, 40);
-SIZE(struct weir_waiter, 24);
+SIZE(struct weir_end_shared, 48);
+SIZE(struct weir_sleeper, 24);
 SIZE(struct weir_rule, 560);
 SIZE(struct weir_fault_rule_state, 32);
 SIZE(struct weir_fault_state, 2040);
-SIZE(struct weir_plan, 53224);
+SIZE(struct weir_plan, 53232);
 
 AT(struct weir_header, magic, 0);
 AT(struct weir_header, version, 8);
@@ -38,6 +38,7 @@ AT(struct weir_header, numbered, 152);
 AT(struct weir_header, left, 160);
 AT(struct weir_header, retired, 192);
 AT(struct weir_header, lives_touched, 204);
+AT(struct weir_header, deadlocks, 208);
 
 AT(struct weir_retired, number, 0);
 AT(struct weir_retired, comm, 12);
@@ -51,13 +52,13 @@ AT(struct weir_slot, state, 0);
 AT(struct weir_slot, generation, 4);
 AT(struct weir_slot, number, 16);
 AT(struct weir_slot, comm, 24);
-AT(struct weir_slot, end, 40);
-AT(struct weir_slot, pipe, 128);
+AT(struct weir_slot, end, 48);
+AT(struct weir_slot, pipe, 192);
 
 /* The C library's mutex has another size elsewhere. */
 #if defined(__x86_64__)
-SIZE(struct weir_pipe, 704);
-SIZE(struct weir_slot, 1536);
+SIZE(struct weir_pipe, 832);
+SIZE(struct weir_slot, 1856);
 AT(struct weir_pipe, head, 64);
 AT(struct weir_pipe, write_lock, 128);
 AT(struct weir_pipe, tail, 192);
@@ -66,8 +67,8 @@ AT(struct weir_pipe, aside_used, 280);
 AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
 AT(struct weir_pipe, generation, 376);
-AT(struct weir_pipe, waits, 384);
-AT(struct weir_pipe, aside, 448);
+AT(struct weir_pipe, sleepers, 384);
+AT(struct weir_pipe, aside, 576);
 #endif
 
 enum { LINE = 64 };

@@ -93,21 +93,35 @@ static void reset_end(struct weir_end_shared *end)
 	store32_relaxed(&end->rcvbuf, SO_BUF_DEFAULT);
 	store64_relaxed(&end->cookie, 0);
 	store64_relaxed(&end->inode, 0);
+	store32_relaxed(&end->fd, UINT32_MAX);
+	store32_relaxed(&end->timed, 0);
 }
 
-static uint64_t capacity_of(const struct weir_session *s, uint32_t index, int direction)
+/* Of one direction; 0 where nobody chose it. */
+static uint64_t chosen_capacity(const struct weir_session *s, uint32_t index, int direction)
 {
 	const struct weir_slot *slot = &s->slots[index];
 	const struct weir_header *h = s->header;
-	uint64_t capacity = h->capacity;
+	uint64_t capacity = h->capacity_given ? h->capacity : 0;
 
 	if ((load64_relaxed(&s->plan->alive) & WEIR_CHAOS_BIT) && !h->capacity_given)
 		capacity = weir_chaos_capacity(s->plan->seed, slot->number, (uint32_t)direction,
-		                               capacity);
+		                               h->capacity);
 	if (s->plan->capacities > 0)
 		capacity = weir_plan_capacity(s->plan, slot->number, (uint32_t)direction,
 		                              load32_relaxed(&slot->pid), slot->comm, capacity);
 	return capacity;
+}
+
+void weir_pair_set_capacity(const struct weir_session *s, const struct weir_pipe_ref *ref,
+                            uint64_t capacity, bool given)
+{
+	struct weir_writable_rule rule = weir_session_writable_rule(s);
+
+	if (!s->header->writable_at_given)
+		rule.amount = given;
+	store32_relaxed(&ref->pipe->limit_given, given);
+	weir_pipe_set_limit(ref, capacity, rule);
 }
 
 static void reset_pipe(const struct weir_session *s, uint32_t index, int direction,
@@ -115,8 +129,10 @@ static void reset_pipe(const struct weir_session *s, uint32_t index, int directi
 {
 	struct weir_pipe_ref ref = weir_pair_pipe(s, index, direction, generation);
 
+	uint64_t capacity = chosen_capacity(s, index, direction);
+
 	weir_pipe_reset(ref.pipe, generation);
-	weir_pipe_set_limit(&ref, capacity_of(s, index, direction), weir_session_writable_rule(s));
+	weir_pair_set_capacity(s, &ref, capacity ? capacity : s->header->capacity, capacity != 0);
 }
 
 /* Most pairs never had any: their memory stays untouched. */
@@ -160,6 +176,7 @@ int64_t weir_pair_open(const struct weir_session *s, uint64_t number, uint32_t p
 	store32_relaxed(&slot->pid, pid);
 	name(slot, comm);
 	slot->number = number;
+	store32_relaxed(&slot->deadlocked, 0);
 	reset_end(&slot->end[0]);
 	reset_end(&slot->end[1]);
 	reset_pipe(s, (uint32_t)index, 0, generation);

@@ -16,6 +16,11 @@ uint64_t weir_pair_number(const struct weir_session *s);
 int64_t weir_pair_open(const struct weir_session *s, uint64_t number, uint32_t pid,
                        const char *comm);
 
+/* Sets a direction's capacity. `given`: somebody chose it, so that room for a byte is
+ * what poll calls writable. Both locks. */
+void weir_pair_set_capacity(const struct weir_session *s, const struct weir_pipe_ref *ref,
+                            uint64_t capacity, bool given);
+
 /* Lets the plan's rules concern the calls of a pair. */
 void weir_pair_arm(const struct weir_session *s, uint32_t index);
 

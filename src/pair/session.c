@@ -87,6 +87,7 @@ static void write_config(struct weir_header *h, const struct weir_config *config
 	h->writable_at_percent = config->writable_at_percent;
 	h->verbose = config->verbose;
 	h->no_follow = config->no_follow;
+	h->fail_on_deadlock = config->fail_on_deadlock;
 	h->keep_retired = config->stats != NULL;
 	h->holder_pid = (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }

@@ -31,9 +31,9 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store64_relaxed(&pipe->wake_at, 0);
 	store64_relaxed(&pipe->rules_read, 0);
 	store64_relaxed(&pipe->rules_write, 0);
-	for (int i = 0; i < 2; i++) {
-		store32_relaxed(&pipe->waits[i].tid, 0);
-		store32_relaxed(&pipe->waits[i].count, 0);
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++) {
+		store32_relaxed(&pipe->sleepers[0][i].tid, 0);
+		store32_relaxed(&pipe->sleepers[1][i].tid, 0);
 	}
 	store32_relaxed(&pipe->reset, 0);
 	store32_relaxed(&pipe->bells, 0);

@@ -23,6 +23,7 @@ enum {
 	WEIR_RING_MIN_MASK = 4095,
 	/* Bytes that signal handlers may leave while the lock's owner is interrupted. */
 	WEIR_ASIDE_SIZE = 256,
+	WEIR_SLEEPERS_MAX = 4,
 };
 
 /* How far the kernel's queue was filled to make the kernel say "no room". */
@@ -46,12 +47,13 @@ enum weir_carrier {
 	WEIR_BY_KERNEL,             /* the reader is past the last bell */
 };
 
-/* The last thread that went to sleep in a direction; for people who ask. */
-struct weir_waiter {
-	weir_word32 tid;            /* 0: nobody sleeps */
+/* A thread that sleeps in a direction: for people who ask, and for who looks for a
+ * deadlock. A killed one may stay here: whether the thread lives is to be asked. */
+struct weir_sleeper {
+	weir_word32 tid;            /* 0: nobody */
 	weir_word32 pid;
 	weir_word32 fd;
-	weir_word32 count;          /* threads that sleep */
+	weir_word32 reserved;
 	weir_word64 since;          /* CLOCK_MONOTONIC, ns */
 };
 
@@ -83,6 +85,7 @@ struct weir_pipe {
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 	weir_word32 writer_spins;
 	weir_word32 reset;          /* the reader's next call gives ECONNRESET, once */
+	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
 
 	/* What seldom changes. */
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
@@ -97,7 +100,8 @@ struct weir_pipe {
 	weir_word32 reader_life;    /* of who reads (pair/life.h); 0 where unknown */
 	weir_word32 generation;     /* of the slot: a reference to an older one is void */
 
-	_Alignas(64) struct weir_waiter waits[2]; /* who sleeps: [0] a reader, [1] a writer */
+	/* Who sleeps, as far as there is place: [0] readers, [1] writers. */
+	_Alignas(64) struct weir_sleeper sleepers[2][WEIR_SLEEPERS_MAX];
 
 	_Alignas(64) unsigned char aside[WEIR_ASIDE_SIZE];
 };
