@@ -137,13 +137,19 @@ static int wait_for_release(const struct weir_end *end, int op)
 	return r == 0 ? WEIR_WAIT_AGAIN : r;
 }
 
-/* It ends with the call: nothing but a release would, else. */
+/* A rule's stall ends with the call that it stopped; the next is one of its own.
+ * Another's (weir ctl) stays until it is released. */
 static int wait_in_stall(const struct weir_end *end, int op)
 {
+	struct weir_fault_state *state = state_of(end, op);
 	int r = wait_for_release(end, op);
 
-	if (r != WEIR_WAIT_AGAIN || is_over(end, op))
+	if (r != WEIR_WAIT_AGAIN && state->resumes) {
+		state->resumes = 0;
 		weir_end_release(end, op);
+	} else if (is_over(end, op)) {
+		weir_end_release(end, op);
+	}
 	return r;
 }
 
