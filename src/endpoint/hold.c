@@ -121,7 +121,7 @@ static int wait_for_release(const struct weir_end *end, int op)
 	uint32_t seen = load32_acquire(&state->releases);
 	int r = 0;
 
-	weir_sleep_begins(end, op);
+	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
 	while (r == 0 && now < give_up && !is_over(end, op) &&
 	       load64_acquire(&state->held_until) == UINT64_MAX) {
 		r = wait_for_time(now + STEP_NS < give_up ? now + STEP_NS : give_up);
@@ -131,7 +131,7 @@ static int wait_for_release(const struct weir_end *end, int op)
 		}
 		now = os_now_ns();
 	}
-	weir_sleep_ends(end, op);
+	weir_sleep_ends(sleeper);
 	if (r == 0 && now >= give_up)
 		r = -EAGAIN;
 	return r == 0 ? WEIR_WAIT_AGAIN : r;
