@@ -110,13 +110,9 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 		a.read:1=1 a.read:1=EIO
 }
 
-@test "where: pair, side, name and process" {
-	local x=write:1
-	fires 1 write:error=EIO:pair=2 1a.$x=1 2a.$x=EIO 1b.$x=1 3a.$x=1 2b.nosignal:0=0 || return
-}
-
 @test "where: side, and several words at once" {
 	local x=write:1
+	fires 1 write:error=EIO:pair=2 1a.$x=1 2a.$x=EIO 1b.$x=1 3a.$x=1
 	fires 2 write:error=EIO:side=b a.$x=1 b.$x=EIO 2b.$x=EIO 2a.$x=1
 	fires 1 write:error=EIO:pair=2:side=b a.$x=1 b.$x=1 2b.$x=EIO 2a.$x=1
 	fires 1 write:error=EIO:comm=st*s a.$x=EIO
@@ -135,9 +131,9 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 
 @test "an end at a byte, on the writer's and on the reader's side" {
 	fires 1 write:eof:at=5:side=a a.write:10=5 b.poll=IN,OUT,RDHUP a.write:10=EPIPE sigpipe=1 \
-		b.read:10=5 b.read:10=0 b.poll=IN,OUT,RDHUP b.write:3=3 a.read:3=3 a.write:0=0
+		b.read:10=5 b.read:10=0 b.poll=IN,OUT,RDHUP b.write:3=3 a.read:3=3
 	fires 1 write:eof:at=5:side=a a.write:5=5 b.poll=IN,OUT,RDHUP a.nosignal:1=EPIPE sigpipe=0
-	fires 1 write:eof:at=0 a.write:5=EPIPE sigpipe=1 b.read:5=0 b.write:5=5
+	fires 1 write:eof:at=0:side=a a.write:5=EPIPE sigpipe=1 b.read:5=0 b.write:5=5
 	fires 1 read:eof:at=5:side=b a.write:10=5 a.write:10=EPIPE sigpipe=1 b.read:10=5 b.read:10=0 \
 		b.write:3=3 a.read:3=3
 	fires 1 any:eof:at=5:side=a a.write:10=5 b.read:9=5 b.read:9=0
@@ -162,7 +158,7 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 
 @test "error moves nothing, also EPIPE and EAGAIN by name" {
 	fires 1 write:error=EPIPE:when=1 a.write:10=EPIPE sigpipe=1 a.write:10=10 b.read:20=10
-	fires 1 write:error=EPIPE:when=1 a.nosignal:10=EPIPE sigpipe=0 b.write:5=5 a.read:9=5
+	fires 1 write:error=EPIPE:when=1:side=a a.nosignal:10=EPIPE sigpipe=0 b.write:5=5 a.read:9=5
 	fires 1 write:error=EAGAIN:when=2 a.write:10=10 a.write:10=EAGAIN a.write:1=1 b.read:20=11
 	fires 1 read:error=ECONNRESET:when=1 a.write:4=4 b.read:4=ECONNRESET b.read:4=4
 	fires 1 read:error=5:when=1 a.write:4=4 b.read:4=EIO b.available=4 b.read:4=4
@@ -202,7 +198,7 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 	fires 1 write:short=3:when=1 -n a.write:9=3 a.write:9=9 b.read:20=12 b.read:20=EAGAIN
 	fires 1 write:eof:at=5 -n a.write:9=5 a.write:9=EPIPE b.read:9=5 b.read:9=0
 	fires 1 read:stall:when=1 -n a.write:9=9 b.poll=IN,OUT b.read:9=EAGAIN b.poll=OUT b.read:9=EAGAIN
-	fires 1 write:stall:when=1 -n a.write:9=EAGAIN a.poll= b.write:3=3 a.poll=IN a.read:3=3
+	fires 1 write:stall:when=1:side=a -n a.write:9=EAGAIN a.poll= b.write:3=3 a.poll=IN a.read:3=3
 	fires 1 read:stall:when=1 -n b.read:9=EAGAIN a.write:9=9 b.poll=OUT a.close=0 b.poll=IN,OUT,RDHUP,HUP \
 		b.read:9=9 b.read:9=0
 	fires 1 read:stall:when=1 a.write:9=9 b.recvnow:9=EAGAIN b.poll=OUT

@@ -7,12 +7,11 @@
 #include <errno.h>
 
 #include "base/os.h"
-#include "endpoint/bare.h"
 #include "endpoint/faulty.h"
 #include "endpoint/wait.h"
 
 enum {
-	PIECE = 2048,               /* bytes that are looked at, or damaged, at a time */
+	PIECE = 2048,               /* bytes that are looked at at a time */
 	VECTORS = 64,               /* of one real call; what is left moves with the next */
 };
 
@@ -55,18 +54,14 @@ static ssize_t send_piece(struct weir_faulty *f, const struct msghdr *msg, struc
                           size_t n, bool moved)
 {
 	uint64_t corrupts = f->call.corrupts;
-	unsigned char bytes[PIECE];
-	struct iovec copy = {bytes, sizeof(bytes)};
 	struct cut c;
 
 	if (f->call.discards)
 		return (ssize_t)n;
-	if (corrupts > 0) {
-		n = weir_faulty_kernel_copy(f, span, bytes, n < PIECE ? n : PIECE);
-		span = weir_span_of(&copy, 1);
-	}
+	if (corrupts > 0)
+		n = weir_faulty_kernel_copy(f, &span, n);
 	cut_span(&c, span, n);
-	if (!moved)
+	if (!moved && msg)
 		give_control(&c, msg);
 	ssize_t sent = os_sendmsg_wait(f->end->fd, &c.msg, f->flags | (moved ? MSG_NOSIGNAL : 0));
 	size_t count = sent > 0 ? (size_t)sent : 0;
@@ -82,23 +77,16 @@ static ssize_t broken(const struct weir_faulty *f)
 	return n < 0 ? n : -EPIPE;
 }
 
-static bool goes_on(const struct weir_faulty *f, ssize_t n, bool ended)
+ssize_t weir_carried_send(struct weir_faulty *f, const struct msghdr *msg, struct weir_span span,
+                          size_t len, size_t moved)
 {
-	return n > 0 && !ended && !f->call.limited;
-}
-
-ssize_t weir_carried_send(struct weir_faulty *f, const struct msghdr *msg, size_t len,
-                          size_t moved)
-{
-	struct weir_span span = weir_span_of(msg->msg_iov, msg->msg_iovlen);
 	size_t total = moved;
 	bool ended = false;
 	ssize_t n = 0;
 
-	weir_span_advance(&span, moved);
-	do {
-		size_t allowed = len - total;
-		n = weir_faulty_kernel_begin(f, span, allowed, &allowed, total > 0);
+	while (len > 0 && !ended) {
+		size_t allowed = len;
+		n = weir_faulty_kernel_begin(f, span, len, &allowed, total > 0);
 		if (n != WEIR_WAIT_AGAIN)
 			break;
 		n = send_piece(f, msg, span, allowed, total > 0);
@@ -107,7 +95,8 @@ ssize_t weir_carried_send(struct weir_faulty *f, const struct msghdr *msg, size_
 		ended = weir_faulty_kernel_end(f, span, (size_t)n);
 		weir_span_advance(&span, (size_t)n);
 		total += (size_t)n;
-	} while (total < len && goes_on(f, n, ended));
+		len -= (size_t)n;
+	}
 	if (total == 0 && n == -EPIPE && f->verdict.kind == WEIR_VERDICT_ENDED)
 		return broken(f);
 	return total > 0 ? (ssize_t)total : n;
@@ -141,21 +130,21 @@ static ssize_t receive_piece(struct weir_faulty *f, struct msghdr *msg, struct w
 	struct cut c;
 
 	cut_span(&c, span, n);
-	give_control(&c, msg);
+	if (msg)
+		give_control(&c, msg);
 	ssize_t got = os_recvmsg_wait(f->end->fd, &c.msg, f->flags);
-	if (got < 0)
-		return got;
-	msg->msg_controllen = c.msg.msg_controllen;
-	msg->msg_flags = c.msg.msg_flags;
-	msg->msg_namelen = 0;
+	if (got >= 0 && msg) {
+		msg->msg_controllen = c.msg.msg_controllen;
+		msg->msg_flags = c.msg.msg_flags;
+	}
 	if (got > 0 && !(f->flags & MSG_PEEK))
 		weir_faulty_kernel_end(f, span, (size_t)got);
 	return got;
 }
 
-ssize_t weir_carried_receive(struct weir_faulty *f, struct msghdr *msg, size_t len)
+ssize_t weir_carried_receive(struct weir_faulty *f, struct msghdr *msg, struct weir_span span,
+                             size_t len)
 {
-	struct weir_span span = weir_span_of(msg->msg_iov, msg->msg_iovlen);
 	unsigned char bytes[PIECE];
 	struct iovec iov = {bytes, sizeof(bytes)};
 	ssize_t known = look_ahead(f, bytes, len);
@@ -166,14 +155,4 @@ ssize_t weir_carried_receive(struct weir_faulty *f, struct msghdr *msg, size_t l
 	ssize_t n = weir_faulty_kernel_begin(f, weir_span_of(&iov, 1), (size_t)known, &allowed,
 	                                     false);
 	return n == WEIR_WAIT_AGAIN ? receive_piece(f, msg, span, allowed) : n;
-}
-
-/* ---- messages ---- */
-
-ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *msg, size_t len,
-                              int flags)
-{
-	struct weir_faulty f = weir_faulty_begin(end, WEIR_OP_WRITE, flags, false);
-
-	return weir_is_bare() ? WEIR_TO_KERNEL : weir_carried_send(&f, msg, len, 0);
 }

@@ -13,53 +13,51 @@
 #include "endpoint/wait.h"
 #include "pipe/bell.h"
 
-enum { PIECE = 2048 };          /* bytes that are damaged at a time */
-
 /* ---- who calls ---- */
 
-/* What this process is to the rules; asked for once for each state of the plan. */
-static struct {
-	weir_word32 epoch;          /* of the plan, + 1; 0: not known */
-	weir_word32 pid;
-	weir_word64 rules;
-	char comm[WEIR_COMM_SIZE];
-} self;
+struct weir_rules_self weir_self;
 
 /* The process's name is its first thread's. */
 static void know_name(void)
 {
 	long fd = os_call(SYS_openat, AT_FDCWD, (long)"/proc/self/comm", O_RDONLY | O_CLOEXEC, 0, 0, 0);
-	long n = fd < 0 ? fd : os_call(SYS_read, fd, (long)self.comm, WEIR_COMM_SIZE - 1, 0, 0, 0);
+	long n = fd < 0 ? fd : os_call(SYS_read, fd, (long)weir_self.comm, WEIR_COMM_SIZE - 1, 0, 0, 0);
 
 	if (fd >= 0)
 		os_close((int)fd);
 	if (n <= 0)
-		os_call(SYS_prctl, PR_GET_NAME, (long)self.comm, 0, 0, 0, 0);
-	self.comm[WEIR_COMM_SIZE - 1] = '\0';
-	self.comm[strcspn(self.comm, "\n")] = '\0';
+		os_call(SYS_prctl, PR_GET_NAME, (long)weir_self.comm, 0, 0, 0, 0);
+	weir_self.comm[WEIR_COMM_SIZE - 1] = '\0';
+	weir_self.comm[strcspn(weir_self.comm, "\n")] = '\0';
 }
 
 static void know_self(uint32_t epoch, uint32_t pid)
 {
 	know_name();
-	store64_relaxed(&self.rules, weir_plan_rules_of(weir_session.plan, pid, self.comm));
-	store32_relaxed(&self.pid, pid);
-	store32_release(&self.epoch, epoch + 1);
+	store64_relaxed(&weir_self.rules, weir_plan_rules_of(weir_session.plan, pid, weir_self.comm));
+	store32_relaxed(&weir_self.pid, pid);
+	store32_release(&weir_self.epoch, epoch + 1);
 }
 
-static uint64_t rules_of_self(void)
+uint64_t weir_rules_of_self_anew(void)
 {
-	uint32_t epoch = load32_acquire(&weir_session.plan->epoch);
-	uint32_t pid = load32_relaxed(&weir_own_process);
-
-	if (load32_acquire(&self.epoch) != epoch + 1 || load32_relaxed(&self.pid) != pid)
-		know_self(epoch, pid);
-	return load64_relaxed(&self.rules);
+	know_self(load32_acquire(&weir_session.plan->epoch), load32_relaxed(&weir_own_process));
+	return load64_relaxed(&weir_self.rules);
 }
 
-struct weir_faulty weir_faulty_begin(const struct weir_end *end, int op, int flags, bool whole)
+struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end, int op,
+                                      int flags, bool whole, bool calm)
 {
-	return (struct weir_faulty){.end = end, .op = op, .flags = flags, .whole = whole};
+	f->end = end;
+	f->op = op;
+	f->flags = flags;
+	f->whole = whole;
+	f->ends = false;
+	f->call = (struct weir_fault_call){
+	        .begun = calm,
+	        .next = calm ? WEIR_RULES_MAX + 1 : 0, /* those that speak of calls */
+	};
+	return f;
 }
 
 /* ---- where the call stands ---- */
@@ -69,16 +67,9 @@ static struct weir_fault_state *state_of(const struct weir_end *end, int op)
 	return weir_pair_fault_state(&weir_session, end->index, end->side, op);
 }
 
-/* What match= looks at: the program's bytes, or those in the pipe. */
-struct looking {
-	const struct weir_pipe_ref *in;
-	struct weir_span span;
-	size_t size;                /* bytes of the span that count */
-};
-
 static size_t look_at_span(void *context, uint64_t skip, unsigned char *into, size_t n)
 {
-	struct looking *l = context;
+	struct weir_looking *l = context;
 	struct weir_span at = l->span;
 	struct weir_ring ring = {.mask = UINT64_MAX >> 1, .storage = into};
 	weir_word64 unused = 0;
@@ -95,52 +86,57 @@ static size_t look_at_span(void *context, uint64_t skip, unsigned char *into, si
 
 static size_t look_at_pipe(void *context, uint64_t skip, unsigned char *into, size_t n)
 {
-	struct looking *l = context;
+	struct weir_looking *l = context;
 	struct iovec iov = {into, n};
 	struct weir_span span = weir_span_of(&iov, 1);
 
 	return weir_pipe_peek(l->in, &span, n, skip);
 }
 
-static struct weir_fault_point point(struct weir_faulty *f, struct looking *l, size_t left,
-                                     bool moved)
+/* Of `left` bytes, at `span` where they are the program's to send. */
+static struct weir_fault_point *stand(struct weir_faulty *f, const struct weir_span *span,
+                                      size_t left, bool moved)
 {
 	const struct weir_end *end = f->end;
 	bool reads = f->op == WEIR_OP_READ;
 	struct weir_pipe *pipe = reads ? end->in.pipe : end->out.pipe;
 	struct weir_fault_state *state = state_of(end, f->op);
-	uint64_t byte = load64_relaxed(reads ? &pipe->head : &pipe->tail) + state->beyond;
-	uint64_t rules = load64_relaxed(reads ? &pipe->rules_read : &pipe->rules_write) &
-	                 (rules_of_self() | WEIR_DONE_BIT);
+	uint64_t rules = weir_rules_here(reads ? &pipe->rules_read : &pipe->rules_write);
 
-	return (struct weir_fault_point){
+	f->looking.in = span ? NULL : &end->in;
+	if (span)
+		f->looking.span = *span;
+	f->looking.size = left;
+	f->point = (struct weir_fault_point){
 	        .plan = weir_session.plan,
 	        .state = state,
 	        .rules = rules,
+	        .epoch = load32_relaxed(&weir_self.epoch),
 	        .pair = end->slot->number,
-	        .byte = byte,
+	        .byte = load64_relaxed(reads ? &pipe->head : &pipe->tail) + state->beyond,
 	        .left = left,
 	        .side = (uint32_t)end->side,
 	        .op = (uint32_t)f->op,
-	        .pid = load32_relaxed(&self.pid),
+	        .pid = load32_relaxed(&weir_self.pid),
 	        .moved = moved,
 	        .nonblocking = (f->flags & MSG_DONTWAIT) ||
 	                       ((rules & WEIR_CHAOS_BIT) && os_nonblocking(end->fd)),
 	        .whole = f->whole,
-	        .comm = self.comm,
-	        .look = l->in ? look_at_pipe : look_at_span,
-	        .context = l,
+	        .comm = weir_self.comm,
+	        .look = span ? look_at_span : look_at_pipe,
+	        .context = &f->looking,
 	};
+	return &f->point;
 }
 
 /* Decides. True where bytes may pass, at most `*n`. */
-static bool may_pass(struct weir_faulty *f, const struct weir_fault_point *p, size_t *n)
+static bool may_pass(struct weir_faulty *f, size_t *n)
 {
-	if (p->rules == 0)
+	if (f->point.rules == 0)
 		return true;
-	f->verdict = weir_fault_decide(p, &f->call);
+	f->verdict = weir_fault_decide(&f->point, &f->call);
 	if (f->verdict.kind == WEIR_VERDICT_END)
-		p->state->ended = f->op == WEIR_OP_WRITE;
+		f->point.state->ended = f->op == WEIR_OP_WRITE;
 	if (f->verdict.kind != WEIR_VERDICT_PASS)
 		return false;
 	if (f->verdict.limit < *n)
@@ -148,72 +144,56 @@ static bool may_pass(struct weir_faulty *f, const struct weir_fault_point *p, si
 	return true;
 }
 
-/* `n` bytes have passed: does the direction end here? */
-static void look_for_end(struct weir_faulty *f, struct weir_fault_point *p, uint64_t n)
+/* `n` bytes pass: does the direction end behind them? */
+static void passes(struct weir_faulty *f, size_t n)
 {
-	p->byte += n;
-	if (!weir_fault_ends_at(p, &f->effect))
+	weir_fault_passes(&f->point, &f->call, n);
+	f->point.byte += n;
+	if (!weir_fault_ends_at(&f->point, &f->effect))
 		return;
 	f->ends = true;
 	if (f->op == WEIR_OP_WRITE)
-		p->state->ended = 1;
+		f->point.state->ended = 1;
 }
 
 /* ---- sending ---- */
 
-/* The writer believes that they passed. */
-static ssize_t swallow(const struct weir_fault_point *p, struct weir_span *span, size_t n)
-{
-	weir_span_advance(span, n);
-	p->state->beyond += n;
-	return (ssize_t)n;
-}
-
-static void damage(struct weir_faulty *f, const struct weir_fault_point *p, unsigned char *bytes,
-                   size_t n)
-{
-	for (size_t i = 0; i < n && f->call.corrupts > 0; i++, f->call.corrupts--)
-		bytes[i] ^= (unsigned char)(1U << weir_fault_bit(p, p->byte + i));
-}
-
 /* The program's own bytes stay as they are. */
-static ssize_t put_damaged(struct weir_faulty *f, const struct weir_fault_point *p,
-                           struct looking *l, struct weir_span *span, size_t n)
+static size_t damage_copy(struct weir_faulty *f, size_t n)
 {
-	unsigned char bytes[PIECE];
-	uint64_t corrupts = f->call.corrupts;
-
-	n = look_at_span(l, 0, bytes, n < PIECE ? n : PIECE);
-	damage(f, p, bytes, n);
-	struct iovec iov = {bytes, n};
-	struct weir_span piece = weir_span_of(&iov, 1);
-	ssize_t moved = weir_pipe_put(&f->end->out, f->end->fd, &piece, n);
-	if (moved > 0)
-		weir_span_advance(span, (size_t)moved);
-	size_t count = moved > 0 ? (size_t)moved : 0;
-	f->call.corrupts = corrupts > count ? corrupts - count : 0;
-	return moved;
+	n = look_at_span(&f->looking, 0, f->bytes, n < WEIR_DAMAGED_MAX ? n : WEIR_DAMAGED_MAX);
+	for (size_t i = 0; i < n && i < f->call.corrupts; i++)
+		f->bytes[i] ^= (unsigned char)(1U << weir_fault_bit(&f->point, f->point.byte + i));
+	f->iov = (struct iovec){f->bytes, n};
+	f->damaged = weir_span_of(&f->iov, 1);
+	return n;
 }
 
-ssize_t weir_faulty_put(struct weir_faulty *f, struct weir_span *span, size_t n, bool moved)
+ssize_t weir_faulty_before_put(struct weir_faulty *f, struct weir_span **span, size_t *n, bool moved)
 {
-	struct looking l = {.span = *span, .size = n};
-	struct weir_fault_point p = point(f, &l, n, moved);
-	ssize_t passed;
-
-	if (!may_pass(f, &p, &n))
+	stand(f, *span, *n, moved);
+	if (!may_pass(f, n))
 		return WEIR_BY_FAULT;
-	if (f->call.discards)
-		passed = swallow(&p, span, n);
-	else if (f->call.corrupts > 0)
-		passed = put_damaged(f, &p, &l, span, n);
-	else
-		passed = weir_pipe_put(&f->end->out, f->end->fd, span, n);
-	if (passed <= 0)
-		return passed;
-	weir_fault_passes(&p, &f->call, (uint64_t)passed);
-	look_for_end(f, &p, (uint64_t)passed);
-	return passed;
+	if (f->call.discards) { /* the writer believes that they passed */
+		passes(f, *n);
+		weir_span_advance(*span, *n);
+		f->point.state->beyond += *n;
+		return (ssize_t)*n;
+	}
+	if (f->call.corrupts > 0) {
+		*n = damage_copy(f, *n);
+		*span = &f->damaged;
+	}
+	return 0;
+}
+
+void weir_faulty_after_put(struct weir_faulty *f, struct weir_span *span, size_t n)
+{
+	if (f->call.corrupts > 0) {
+		weir_span_advance(span, n);
+		f->call.corrupts -= n < f->call.corrupts ? n : f->call.corrupts;
+	}
+	passes(f, n);
 }
 
 /* ---- receiving ---- */
@@ -223,30 +203,52 @@ static const struct weir_verdict reset_verdict = {
         .error = ECONNRESET,
 };
 
+/* What the kernel carried is lost here: who cut the direction may not have had this
+ * end. It is shut, so there is an end. */
+static void drain_kernel(int fd)
+{
+	unsigned char bytes[WEIR_DAMAGED_MAX];
+
+	while (os_recv_now(fd, bytes, sizeof(bytes), 0) > 0)
+		;
+}
+
 /* What was reset gives its error once, to whoever reads next. */
 bool weir_end_take_reset(const struct weir_end *end)
 {
 	struct weir_pipe *pipe = end->in.pipe;
 
-	return load32_relaxed(&pipe->reset) && swap32_if(&pipe->reset, 1, 0);
+	if (!load32_relaxed(&pipe->reset) || !swap32_if(&pipe->reset, 1, 0))
+		return false;
+	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
+		drain_kernel(end->fd);
+	return true;
 }
 
-static ssize_t may_take(struct weir_faulty *f, struct weir_fault_point *p, size_t n)
+/* What will be taken is known here, and passes before it is gone from the pipe. */
+ssize_t weir_faulty_before_take(struct weir_faulty *f, struct weir_span span, size_t *n, int flags,
+                                bool moved)
 {
+	f->received = span;
+	stand(f, NULL, *n, moved);
 	if (weir_end_take_reset(f->end)) {
 		f->verdict = reset_verdict;
 		return WEIR_BY_FAULT;
 	}
-	if (!may_pass(f, p, &n))
+	if (!may_pass(f, n))
 		return WEIR_BY_FAULT;
 	uint64_t used = weir_pipe_used(&f->end->in);
-	return (ssize_t)(n < used ? n : used);
+	if (used < *n)
+		*n = (size_t)used;
+	if (*n > 0 && !(flags & MSG_PEEK))
+		passes(f, *n);
+	return 0;
 }
 
-static void damage_span(struct weir_faulty *f, const struct weir_fault_point *p,
-                        struct weir_span span, size_t n)
+void weir_faulty_after_take(struct weir_faulty *f, size_t n)
 {
-	uint64_t byte = p->byte;
+	struct weir_span span = f->received;
+	uint64_t byte = f->point.byte - n;
 
 	for (; n > 0 && f->call.corrupts > 0; n--, byte++, f->call.corrupts--) {
 		while (span.offset == span.iov->iov_len) {
@@ -254,36 +256,8 @@ static void damage_span(struct weir_faulty *f, const struct weir_fault_point *p,
 			span.offset = 0;
 		}
 		((unsigned char *)span.iov->iov_base)[span.offset++] ^=
-		        (unsigned char)(1U << weir_fault_bit(p, byte));
+		        (unsigned char)(1U << weir_fault_bit(&f->point, byte));
 	}
-}
-
-ssize_t weir_faulty_take(struct weir_faulty *f, struct weir_span *span, size_t n, bool moved)
-{
-	struct looking l = {.in = &f->end->in};
-	struct weir_fault_point p = point(f, &l, n, moved);
-	struct weir_span before = *span;
-	ssize_t passed = may_take(f, &p, n);
-
-	if (passed <= 0)
-		return passed;
-	weir_fault_passes(&p, &f->call, (uint64_t)passed);
-	passed = (ssize_t)weir_pipe_take(&f->end->in, span, (size_t)passed);
-	damage_span(f, &p, before, (size_t)passed);
-	look_for_end(f, &p, (uint64_t)passed);
-	return passed;
-}
-
-ssize_t weir_faulty_peek(struct weir_faulty *f, size_t n, bool moved)
-{
-	struct looking l = {.in = &f->end->in};
-	struct weir_fault_point p = point(f, &l, n, moved);
-
-	if (weir_end_take_reset(f->end)) {
-		f->verdict = reset_verdict;
-		return WEIR_BY_FAULT;
-	}
-	return may_pass(f, &p, &n) ? (ssize_t)n : WEIR_BY_FAULT;
 }
 
 /* ---- what an attempt found ---- */
@@ -355,50 +329,41 @@ static void unlock(const struct weir_faulty *f)
 int weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span known, size_t known_size,
                              size_t *n, bool moved)
 {
-	struct looking l = {.span = known, .size = known_size};
-	bool passes = false;
+	bool pass = false;
 	int result;
 
 	do {
 		if (lock(f) != 0)
 			return WEIR_WAIT_AGAIN;
-		struct weir_fault_point p = point(f, &l, *n, moved);
+		stand(f, &known, *n, moved);
+		f->looking.size = known_size;
 		if (f->op == WEIR_OP_READ && weir_end_take_reset(f->end))
 			f->verdict = reset_verdict;
 		else
-			passes = may_pass(f, &p, n);
+			pass = may_pass(f, n);
 		unlock(f);
-		result = passes ? WEIR_WAIT_AGAIN : weir_faulty_settle(f, moved);
-	} while (!passes && result == WEIR_WAIT_AGAIN);
+		result = pass ? WEIR_WAIT_AGAIN : weir_faulty_settle(f, moved);
+	} while (!pass && result == WEIR_WAIT_AGAIN);
 	return result;
 }
 
-size_t weir_faulty_kernel_copy(struct weir_faulty *f, struct weir_span span, unsigned char *bytes,
-                               size_t n)
+size_t weir_faulty_kernel_copy(struct weir_faulty *f, struct weir_span *span, size_t n)
 {
-	struct looking l = {.span = span, .size = n};
-
-	if (lock(f) != 0)
-		return 0;
-	struct weir_fault_point p = point(f, &l, n, false);
-	n = look_at_span(&l, 0, bytes, n);
-	damage(f, &p, bytes, n);
-	unlock(f);
+	n = damage_copy(f, n);
+	*span = f->damaged;
 	return n;
 }
 
 bool weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n)
 {
-	struct looking l = {.span = span, .size = n};
-
 	if (n == 0 || lock(f) != 0)
 		return false;
-	struct weir_fault_point p = point(f, &l, n, false);
-	weir_fault_passes(&p, &f->call, n);
+	stand(f, &span, n, false);
+	passes(f, n);
+	f->received = span;
 	if (f->op == WEIR_OP_READ)
-		damage_span(f, &p, span, n);
-	p.state->beyond += n;
-	look_for_end(f, &p, n);
+		weir_faulty_after_take(f, n);
+	f->point.state->beyond += n;
 	unlock(f);
 	if (!f->ends)
 		return false;

@@ -8,13 +8,13 @@
 #include "endpoint/endpoint.h"
 #include "fault/decide.h"
 
+/* Kept out of the callers that need it seldom. */
+#define WEIR_SELDOM __attribute__((noinline))
+
 /* What an attempt gives where the plan has decided otherwise: see `verdict`. */
 #define WEIR_BY_FAULT (-5001)
 
-/* A call that no rule concerned, and that one does now: to be made again. */
-#define WEIR_NOW_FAULTY (-5002)
-
-enum { WEIR_OP_READ, WEIR_OP_WRITE };
+enum { WEIR_OP_READ, WEIR_OP_WRITE, WEIR_DAMAGED_MAX = 512 };
 
 /* One call of the program, with what the plan has to do with it. */
 struct weir_faulty {
@@ -26,6 +26,16 @@ struct weir_faulty {
 	enum weir_effect effect;
 	struct weir_verdict verdict;
 	struct weir_fault_call call;
+	struct weir_fault_point point;
+	struct weir_looking {       /* at the bytes that are about to pass, for match= */
+		const struct weir_pipe_ref *in;
+		struct weir_span span;
+		size_t size;
+	} looking;
+	struct weir_span received;  /* where the attempt puts what comes in */
+	struct iovec iov;           /* bytes that are sent in the place of the program's */
+	struct weir_span damaged;
+	unsigned char bytes[WEIR_DAMAGED_MAX];
 };
 
 /* Does the plan concern calls of `op` on this end? One load. */
@@ -36,20 +46,62 @@ static inline bool weir_is_faulty(const struct weir_end *end, int op)
 	return load64_relaxed(op == WEIR_OP_READ ? &pipe->rules_read : &pipe->rules_write) != 0;
 }
 
-struct weir_faulty weir_faulty_begin(const struct weir_end *end, int op, int flags, bool whole);
+/* What this process is to the rules; asked for once for each state of the plan. */
+struct weir_rules_self {
+	weir_word32 epoch;          /* of the plan, + 1; 0: not known */
+	weir_word32 pid;
+	weir_word64 rules;
+	char comm[WEIR_COMM_SIZE];
+};
 
-/* As weir_pipe_put and weir_pipe_take, as far as the plan allows. `moved`: the call
- * has moved bytes before. That side's lock. */
-ssize_t weir_faulty_put(struct weir_faulty *f, struct weir_span *span, size_t n, bool moved);
-ssize_t weir_faulty_take(struct weir_faulty *f, struct weir_span *span, size_t n, bool moved);
+extern struct weir_rules_self weir_self;
 
-/* How many of the `n` bytes that a program wants to peek at it may see; or
- * WEIR_BY_FAULT. That side's lock. */
-ssize_t weir_faulty_peek(struct weir_faulty *f, size_t n, bool moved);
+WEIR_SELDOM uint64_t weir_rules_of_self_anew(void);
+
+/* Of the rules that concern an end's calls, those that concern this process's. */
+static inline uint64_t weir_rules_here(const weir_word64 *word)
+{
+	uint64_t rules = load64_relaxed(word);
+
+	if (__builtin_expect(rules == 0, 1))
+		return 0;
+	uint64_t own = load64_relaxed(&weir_self.rules);
+	if (load32_acquire(&weir_self.epoch) != load32_acquire(&weir_session.plan->epoch) + 1 ||
+	    load32_relaxed(&weir_self.pid) != load32_relaxed(&weir_own_process))
+		own = weir_rules_of_self_anew();
+	return rules & (own | WEIR_DONE_BIT);
+}
+
+/* Does nothing happen to a call of at most `n` bytes, though `rules` concern it?
+ * That side's lock. */
+static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rules, size_t n)
+{
+	struct weir_fault_state *s =
+	        &weir_session.faults[end->index].state[op ? end->side : !end->side][op];
+	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
+
+	return weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, n);
+}
+
+/* A call begins in which the plan has a say. `whole`: it waits for all its bytes.
+ * `calm`: its first attempt was calm, so that it is counted already. */
+WEIR_SELDOM struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end,
+                                                  int op, int flags, bool whole, bool calm);
+
+/* Before bytes pass, under that side's lock: 0 where they may, at most `*n` of them;
+ * WEIR_BY_FAULT where not; a count where they went nowhere. `moved`: the call has
+ * moved bytes before. `*span` may become another, with other bytes. */
+WEIR_SELDOM ssize_t weir_faulty_before_put(struct weir_faulty *f, struct weir_span **span, size_t *n, bool moved);
+WEIR_SELDOM ssize_t weir_faulty_before_take(struct weir_faulty *f, struct weir_span span, size_t *n, int flags,
+                                bool moved);
+
+/* `n` bytes have passed. `span` is where the program's own begin; it is moved on. */
+WEIR_SELDOM void weir_faulty_after_put(struct weir_faulty *f, struct weir_span *span, size_t n);
+WEIR_SELDOM void weir_faulty_after_take(struct weir_faulty *f, size_t n);
 
 /* After an attempt, without locks: carries out what it found. WEIR_WAIT_AGAIN: make
  * another; WEIR_WAIT_ENDED: the call ends with what it has; else -errno. */
-int weir_faulty_settle(struct weir_faulty *f, bool moved);
+WEIR_SELDOM int weir_faulty_settle(struct weir_faulty *f, bool moved);
 
 /* The same for a direction that the kernel carries; these take the locks. `known`:
  * the bytes that come next, as far as they are known. Lowers `*n` to what the real
@@ -57,18 +109,22 @@ int weir_faulty_settle(struct weir_faulty *f, bool moved);
 int weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span known, size_t known_size,
                              size_t *n, bool moved);
 
-/* Copies what is to be sent, damaged as the plan wants it. */
-size_t weir_faulty_kernel_copy(struct weir_faulty *f, struct weir_span span, unsigned char *bytes,
-                               size_t n);
+/* Of the `n` bytes that it let pass, makes a copy that is damaged as the plan wants
+ * it: gives its length, and where it is. */
+size_t weir_faulty_kernel_copy(struct weir_faulty *f, struct weir_span *span, size_t n);
 
 /* The first `n` bytes of the span have moved. True where that ended the direction. */
 bool weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n);
 
-/* carried.c: a call, or what is left of it, on such a direction. `moved`: bytes that
- * it has moved before. Gives all that it moved, or -errno. */
-ssize_t weir_carried_send(struct weir_faulty *f, const struct msghdr *msg, size_t len,
-                          size_t moved);
-ssize_t weir_carried_receive(struct weir_faulty *f, struct msghdr *msg, size_t len);
+/* carried.c: a call, or the `len` bytes that are left of it, on such a direction. The
+ * control data of `msg`, if any, goes with the first byte. `moved`: bytes that it has
+ * moved before. Gives all that it moved, or -errno. */
+ssize_t weir_carried_send(struct weir_faulty *f, const struct msghdr *msg, struct weir_span span,
+                          size_t len, size_t moved);
+
+/* Fills in all of `msg`, if any. */
+ssize_t weir_carried_receive(struct weir_faulty *f, struct msghdr *msg, struct weir_span span,
+                             size_t len);
 
 /* Is the end held back, so that it is not ready for `op`? Until when: ns of
  * CLOCK_MONOTONIC, UINT64_MAX until released. */

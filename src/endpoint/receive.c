@@ -7,6 +7,11 @@
 #include "endpoint/wait.h"
 #include "pipe/bell.h"
 
+enum {
+	FIRST = 1,                  /* beside flags of recv(2) */
+	NOT_TRIED = -6000,          /* beyond what a look may give */
+};
+
 /* How many bytes end a blocking receive: SO_RCVLOWAT, or all with MSG_WAITALL
  * (socket(7), recv(2)). A peek never waits for more once it has something. */
 static size_t enough(const struct weir_end *end, size_t len, int flags)
@@ -57,51 +62,27 @@ static size_t peek(const struct weir_end *end, struct weir_span *span, size_t le
 	return n;
 }
 
-static inline void move_peek_offset(const struct weir_end *end, size_t n)
+static size_t take(const struct weir_end *end, struct weir_span *span, size_t len)
 {
 	weir_word32 *word = &end->slot->end[end->side].peek_off;
+	size_t n = weir_pipe_take(&end->in, span, len);
 	uint32_t offset = load32_relaxed(word);
 
 	if (__builtin_expect(offset != 0, 0))
 		store32_relaxed(word, offset - 1 > n ? offset - (uint32_t)n : 1);
-}
-
-static size_t take(const struct weir_end *end, struct weir_span *span, size_t len)
-{
-	size_t n = weir_pipe_take(&end->in, span, len);
-
-	move_peek_offset(end, n);
 	return n;
 }
 
-static ssize_t take_faulty(const struct weir_end *end, struct weir_span *span, size_t len,
-                           bool moved, struct weir_faulty *f)
+static int how_of(int flags, bool first)
 {
-	ssize_t n = weir_faulty_take(f, span, len, moved);
-
-	if (n > 0)
-		move_peek_offset(end, (size_t)n);
-	return n;
+	return (flags & MSG_PEEK) | (first ? FIRST : 0);
 }
 
-static inline ssize_t move(const struct weir_end *end, struct weir_span *span, size_t len,
-                           int flags, bool first, struct weir_faulty *f)
-{
-	if (__builtin_expect(f != NULL, 0)) {
-		if (!(flags & MSG_PEEK))
-			return take_faulty(end, span, len, !first, f);
-		ssize_t n = weir_faulty_peek(f, len, !first);
-		if (n < 0)
-			return n;
-		len = (size_t)n;
-	}
-	return (ssize_t)(flags & MSG_PEEK ? peek(end, span, len) : take(end, span, len));
-}
-
-/* One look at the ring, the first of this call or a later one. Gives the bytes
- * moved, 0 for none, or WEIR_TO_KERNEL. */
-static inline ssize_t look(const struct weir_end *end, struct weir_span *span, size_t len,
-                           int flags, bool first, struct weir_faulty *f)
+/* One look at the ring, the FIRST of this call or a later one. Gives the bytes
+ * moved, 0 for none, or WEIR_TO_KERNEL. `rules`: those that concern the call, unless
+ * `f` looks at them; NOT_TRIED where they have a say. */
+static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t len, int how,
+                    uint64_t rules, struct weir_faulty *f)
 {
 	struct weir_pipe *pipe = end->in.pipe;
 	int error = weir_pipe_lock_reader(&end->in);
@@ -113,9 +94,18 @@ static inline ssize_t look(const struct weir_end *end, struct weir_span *span, s
 	weir_note_life(&pipe->reader_life);
 	if (load32_relaxed(&pipe->carrier) == WEIR_BY_KERNEL) {
 		n = WEIR_TO_KERNEL;
+	} else if (__builtin_expect(rules != 0, 0) && !weir_is_calm(end, WEIR_OP_READ, rules, len)) {
+		n = NOT_TRIED;
 	} else {
-		n = move(end, span, len, flags, first, f);
-		if (n > 0 && first && !(flags & MSG_PEEK))
+		n = 0;
+		if (__builtin_expect(f != NULL, 0))
+			n = weir_faulty_before_take(f, *span, &len, how, !(how & FIRST));
+		if (n == 0)
+			n = (ssize_t)(how & MSG_PEEK ? peek(end, span, len)
+			                               : take(end, span, len));
+		if (__builtin_expect(f != NULL, 0) && n > 0 && !(how & MSG_PEEK))
+			weir_faulty_after_take(f, (size_t)n);
+		if (n > 0 && (how & FIRST) && !(how & MSG_PEEK))
 			store64_relaxed(&pipe->reads, load64_relaxed(&pipe->reads) + 1);
 		if (n > 0 && owes(&end->in))
 			settle(end);
@@ -144,15 +134,40 @@ static int wait_more(const struct weir_end *end, int flags, bool moved, bool *fo
 	return weir_wait_input(end, flags, moved, force);
 }
 
-static inline ssize_t receive_all(const struct weir_end *end, struct weir_span span, size_t len,
-                                  int flags, struct weir_faulty *f)
+/* A message that the kernel may have to fill in. */
+struct message {
+	struct msghdr *msg;
+	bool by_kernel;
+};
+
+/* The kernel carries what comes, and a rule concerns it. */
+static ssize_t receive_carried(struct weir_faulty *f, struct weir_span span, size_t len,
+                               struct message *message)
+{
+	if (weir_is_bare())
+		return WEIR_TO_KERNEL;
+	if (message)
+		message->by_kernel = true;
+	return weir_carried_receive(f, message ? message->msg : NULL, span, len);
+}
+
+/* Looks until the call ends. `n`: what the first gave, where there was one; `calm`:
+ * the plan has let that pass. */
+static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_span *span,
+                                      size_t len, int flags, ssize_t n, bool calm,
+                                      struct message *message)
 {
 	size_t target = enough(end, len, flags);
+	struct weir_faulty faulty, *f = NULL;
 	size_t total = 0;
 	bool force = false;
 
-	for (;;) {
-		ssize_t n = look(end, &span, len - total, flags, total == 0, f);
+	for (;; n = NOT_TRIED) {
+		if (!f && (n == NOT_TRIED || n == WEIR_TO_KERNEL) && len > 0 &&
+		    weir_is_faulty(end, WEIR_OP_READ))
+			f = weir_faulty_begin(&faulty, end, WEIR_OP_READ, flags, target > 1, calm);
+		if (n == NOT_TRIED)
+			n = look(end, span, len - total, how_of(flags, total == 0), 0, f);
 		if (f && (n == WEIR_BY_FAULT || f->ends)) {
 			total += n > 0 ? (size_t)n : 0;
 			n = weir_faulty_settle(f, total > 0);
@@ -160,6 +175,8 @@ static inline ssize_t receive_all(const struct weir_end *end, struct weir_span s
 				continue;
 			return total ? (ssize_t)total : n;
 		}
+		if (n == WEIR_TO_KERNEL && f && total == 0)
+			return receive_carried(f, *span, len, message);
 		if (n < 0)
 			return total ? (ssize_t)total : n;
 		total += (size_t)n;
@@ -168,44 +185,30 @@ static inline ssize_t receive_all(const struct weir_end *end, struct weir_span s
 		if (len == 0 && weir_pipe_used(&end->in) > 0)
 			return 0;
 		int r = wait_more(end, flags, total > 0, &force);
+		if (r == WEIR_TO_KERNEL && f && total == 0)
+			return receive_carried(f, *span, len, message);
 		if (r != WEIR_WAIT_AGAIN)
 			return total ? (ssize_t)total : r;
-		if (!f && total == 0 && weir_is_faulty(end, WEIR_OP_READ) && len > 0)
-			return WEIR_NOW_FAULTY;
 	}
-}
-
-/* What the kernel carries, the plan still rules. */
-ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg, size_t len,
-                                 int flags, bool *by_kernel)
-{
-	struct weir_span span = weir_span_of(msg->msg_iov, msg->msg_iovlen);
-	bool whole = enough(end, len, flags) > 1;
-	struct weir_faulty f = weir_faulty_begin(end, WEIR_OP_READ, flags, whole);
-	ssize_t n = receive_all(end, span, len, flags, &f);
-
-	*by_kernel = n == WEIR_TO_KERNEL && !weir_is_bare();
-	return *by_kernel ? weir_carried_receive(&f, msg, len) : n;
-}
-
-static __attribute__((noinline)) ssize_t receive_faulty(const struct weir_end *end,
-                                                        struct weir_span span, size_t len,
-                                                        int flags)
-{
-	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)span.iov,
-	                     .msg_iovlen = span.count};
-	bool by_kernel;
-
-	return weir_end_receive_message(end, &msg, len, flags, &by_kernel);
 }
 
 ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size_t len, int flags)
 {
-	ssize_t n = WEIR_NOW_FAULTY;
+	uint64_t rules = len > 0 ? weir_rules_here(&end->in.pipe->rules_read) : 0;
+	ssize_t n = look(end, &span, len, how_of(flags, true), rules, NULL);
 
-	if (__builtin_expect(!weir_is_faulty(end, WEIR_OP_READ), 1) || len == 0)
-		n = receive_all(end, span, len, flags, NULL);
-	if (__builtin_expect(n == WEIR_NOW_FAULTY, 0))
-		n = receive_faulty(end, span, len, flags);
+	if (__builtin_expect(n > 0 && (size_t)n >= enough(end, len, flags), 1))
+		return n;
+	return receive_on(end, &span, len, flags, n, rules != 0 && n >= 0, NULL);
+}
+
+ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg, size_t len,
+                                 int flags, bool *by_kernel)
+{
+	struct weir_span span = weir_span_of(msg->msg_iov, msg->msg_iovlen);
+	struct message message = {.msg = msg};
+	ssize_t n = receive_on(end, &span, len, flags, NOT_TRIED, false, &message);
+
+	*by_kernel = message.by_kernel;
 	return n;
 }

@@ -9,6 +9,8 @@
 #include "pipe/bell.h"
 
 enum {
+	FIRST = 1,                  /* beside flags of send(2) */
+	NOT_TRIED = -6000,          /* beyond what an attempt may give */
 	ASK_EVERY = 256,            /* writes between two looks whether the peer lives */
 	ASK_FOR_A_WHILE = 1024,     /* looks after its process has ended */
 	IOV_STEP = 16,              /* vectors of one call once the kernel carries */
@@ -60,11 +62,13 @@ static void tell_watchers(const struct weir_end *end)
 		weir_bell_make_writable(out, end->fd);
 }
 
-/* Writer lock. `first`: of the attempts that make up one call of the program.
- * `f`: the faults of that call, NULL where no rule concerns it. */
-static inline ssize_t put_locked(const struct weir_end *end, struct weir_span *span, size_t len,
-                                 bool first, struct weir_faulty *f)
+/* Writer lock. `how`: FIRST, of the attempts that make up one call of the program.
+ * `rules`: those that concern the call, unless `f` looks at them. NOT_TRIED where
+ * they have a say. */
+static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, size_t len,
+                          int how, uint64_t rules, struct weir_faulty *f)
 {
+	struct weir_span *from = span;
 	struct weir_pipe *pipe = end->out.pipe;
 
 	if (__builtin_expect(load32_relaxed(&pipe->carrier) != WEIR_BY_RING, 0))
@@ -74,31 +78,44 @@ static inline ssize_t put_locked(const struct weir_end *end, struct weir_span *s
 		return WEIR_TO_KERNEL;
 	if (__builtin_expect(has_lost_peer(end), 0))
 		return -EPIPE;
-	ssize_t n = f ? weir_faulty_put(f, span, len, !first)
-	              : weir_pipe_put(&end->out, end->fd, span, len);
-	if (n > 0 && first)
+	if (__builtin_expect(rules != 0, 0) && !weir_is_calm(end, WEIR_OP_WRITE, rules, len))
+		return NOT_TRIED;
+	if (__builtin_expect(f != NULL, 0)) {
+		ssize_t n = weir_faulty_before_put(f, &from, &len, !(how & FIRST));
+		if (n != 0)
+			return n;
+	}
+	ssize_t n = weir_pipe_put(&end->out, end->fd, from, len);
+	if (__builtin_expect(f != NULL, 0) && n > 0)
+		weir_faulty_after_put(f, span, (size_t)n);
+	if (n > 0 && (how & FIRST))
 		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
 	if (__builtin_expect(load32_relaxed(&pipe->watch) & WEIR_WATCH_ROOM, 0))
 		tell_watchers(end);
 	return n;
 }
 
+static int how_of(int flags, bool first)
+{
+	return (flags & MSG_DONTWAIT) | (first ? FIRST : 0);
+}
+
 /* One attempt. This thread may be in a signal handler that interrupted itself
  * in the middle of a write to the same pipe: then the bytes wait aside. */
-static inline ssize_t put(const struct weir_end *end, struct weir_span *span, size_t len, int flags,
-                          bool first, struct weir_faulty *f)
+static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t len, int how,
+                   uint64_t rules, struct weir_faulty *f)
 {
 	int error = weir_pipe_lock_writer(&end->out);
 
 	if (error == -ESTALE)
 		return WEIR_TO_KERNEL;
 	if (error == -EDEADLK) {
-		bool waits = !(flags & MSG_DONTWAIT) && !os_nonblocking(end->fd);
+		bool waits = !(how & MSG_DONTWAIT) && !os_nonblocking(end->fd);
 		size_t n = weir_pipe_put_aside(&end->out, end->fd, span, len, waits);
 		return n > 0 ? (ssize_t)n : -EAGAIN;
 	}
 	weir_note_cpu(&end->out.pipe->writer_cpu);
-	ssize_t n = put_locked(end, span, len, first, f);
+	ssize_t n = put_locked(end, span, len, how, rules, f);
 	weir_pipe_unlock_writer(&end->out);
 	return n;
 }
@@ -130,29 +147,25 @@ static ssize_t stop(const struct weir_end *end, struct weir_span *span, size_t l
 	ssize_t n = 0;
 
 	if (why == -EINTR || why == WEIR_WAIT_ENDED)
-		n = put(end, span, left, flags, first, f);
+		n = put(end, span, left, how_of(flags, first), 0, f);
 
 	return n > 0 ? n : why;
 }
 
-/* What the kernel carries, the plan still rules. */
-static ssize_t send_carried(struct weir_faulty *f, struct weir_span span, size_t len, size_t total)
+/* Attempts until the call ends. `n`: what the first gave, where there was one; `calm`:
+ * the plan has let that pass. */
+static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span *span, size_t len,
+                                   int flags, ssize_t n, bool calm)
 {
-	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)span.iov,
-	                     .msg_iovlen = span.count};
-
-	return weir_is_bare() && total == 0 ? WEIR_TO_KERNEL
-	                                    : weir_carried_send(f, &msg, len, total);
-}
-
-static inline ssize_t send_all(const struct weir_end *end, struct weir_span span, size_t len,
-                               int flags, struct weir_faulty *f)
-{
-	const struct weir_span at_start = span;
+	struct weir_faulty faulty, *f = NULL;
 	size_t total = 0;
 
-	for (;;) {
-		ssize_t n = put(end, &span, len - total, flags, total == 0, f);
+	for (;; n = NOT_TRIED) {
+		if (!f && (n == NOT_TRIED || n == WEIR_TO_KERNEL) &&
+		    weir_is_faulty(end, WEIR_OP_WRITE))
+			f = weir_faulty_begin(&faulty, end, WEIR_OP_WRITE, flags, false, calm);
+		if (n == NOT_TRIED)
+			n = put(end, span, len - total, how_of(flags, total == 0), 0, f);
 		if (f && (n == WEIR_BY_FAULT || f->ends)) {
 			total += n > 0 ? (size_t)n : 0;
 			n = weir_faulty_settle(f, total > 0);
@@ -161,10 +174,10 @@ static inline ssize_t send_all(const struct weir_end *end, struct weir_span span
 			if (n == WEIR_WAIT_ENDED)
 				return (ssize_t)total;
 		}
-		if (n == WEIR_TO_KERNEL && f)
-			return send_carried(f, at_start, len, total);
+		if (n == WEIR_TO_KERNEL && f && !(weir_is_bare() && total == 0))
+			return weir_carried_send(f, NULL, *span, len - total, total);
 		if (n == WEIR_TO_KERNEL && total > 0)
-			n = send_rest(end, span, len - total, flags);
+			n = send_rest(end, *span, len - total, flags);
 		if (n == -EPIPE)
 			return broken(end, flags, total);
 		if (n < 0)
@@ -175,32 +188,32 @@ static inline ssize_t send_all(const struct weir_end *end, struct weir_span span
 		if (n > 0)
 			continue;
 		int r = weir_wait_room(end, flags, total > 0, len - total);
-		if (!f && total == 0 && r == WEIR_WAIT_AGAIN && weir_is_faulty(end, WEIR_OP_WRITE))
-			return WEIR_NOW_FAULTY;
-		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && total > 0))
+		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && (total > 0 || f)))
 			continue;
-		n = stop(end, &span, len - total, flags, total == 0, r, f);
+		n = stop(end, span, len - total, flags, total == 0, r, f);
 		if (n > 0)
 			total += (size_t)n;
 		return total ? (ssize_t)total : n;
 	}
 }
 
-static __attribute__((noinline)) ssize_t send_faulty(const struct weir_end *end,
-                                                     struct weir_span span, size_t len, int flags)
-{
-	struct weir_faulty f = weir_faulty_begin(end, WEIR_OP_WRITE, flags, false);
-
-	return send_all(end, span, len, flags, &f);
-}
-
 ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t len, int flags)
 {
-	ssize_t n = WEIR_NOW_FAULTY;
+	uint64_t rules = weir_rules_here(&end->out.pipe->rules_write);
+	ssize_t n = put(end, &span, len, how_of(flags, true), rules, NULL);
 
-	if (__builtin_expect(!weir_is_faulty(end, WEIR_OP_WRITE), 1))
-		n = send_all(end, span, len, flags, NULL);
-	if (__builtin_expect(n == WEIR_NOW_FAULTY, 0))
-		n = send_faulty(end, span, len, flags);
-	return n;
+	if (__builtin_expect(n == (ssize_t)len, 1))
+		return n;
+	return send_on(end, &span, len, flags, n, rules != 0 && n >= 0);
+}
+
+ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *msg, size_t len,
+                              int flags)
+{
+	struct weir_faulty f;
+
+	if (weir_is_bare())
+		return WEIR_TO_KERNEL;
+	weir_faulty_begin(&f, end, WEIR_OP_WRITE, flags, false, false);
+	return weir_carried_send(&f, msg, weir_span_of(msg->msg_iov, msg->msg_iovlen), len, 0);
 }

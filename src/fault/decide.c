@@ -32,6 +32,13 @@ static uint64_t times_max(const struct weir_rule *rule)
 	return by_byte(rule) ? 1 : UINT64_MAX;
 }
 
+/* The calls, or with match= the places, that when= names. */
+static bool is_named(const struct weir_rule *rule, uint64_t n)
+{
+	return rule->first == 0 || (n >= rule->first && n <= rule->last &&
+	                            (n - rule->first) % rule->step == 0);
+}
+
 static uint64_t draw(const struct weir_fault_point *p, uint32_t i, uint64_t what)
 {
 	const struct weir_fault_rule_state *s = &p->state->rule[i];
@@ -128,10 +135,7 @@ static bool is_due(const struct weir_fault_point *p, uint32_t i)
 
 	if (s->fired >= times_max(rule))
 		return false;
-	if (rule->first && (s->calls < rule->first || s->calls > rule->last ||
-	                    (s->calls - rule->first) % rule->step != 0))
-		return false;
-	return chance(p, i);
+	return is_named(rule, s->calls) && chance(p, i);
 }
 
 /* The rules that speak of calls, each once for each call. */
@@ -153,6 +157,12 @@ static struct weir_verdict decide_call(const struct weir_fault_point *p,
 	return weir_chaos_decide(p, call);
 }
 
+/* How far a search for the text has come. */
+struct search {
+	uint64_t matched;           /* bytes of the text that the last ones are */
+	uint64_t found;             /* times that it was complete */
+};
+
 static uint64_t step(const struct weir_plan_rule *r, uint64_t matched, unsigned char byte)
 {
 	if (matched == r->rule.match_length)
@@ -162,24 +172,40 @@ static uint64_t step(const struct weir_plan_rule *r, uint64_t matched, unsigned 
 	return matched + (r->rule.match[matched] == byte);
 }
 
-/* How many of the next `n` bytes pass until the text is complete; 0 where it is
- * not. `*matched` moves on. */
+/* How many of these bytes there are up to where the text is complete, at a time
+ * that when= names; 0 where it is not. */
+static size_t find_in(const struct weir_plan_rule *r, struct search *search,
+                      const unsigned char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (search->matched == 0) {
+			const unsigned char *first = memchr(bytes + i, r->rule.match[0], n - i);
+			if (!first)
+				return 0;
+			i = (size_t)(first - bytes);
+		}
+		search->matched = step(r, search->matched, bytes[i]);
+		if (search->matched == r->rule.match_length &&
+		    is_named(&r->rule, ++search->found))
+			return i + 1;
+	}
+	return 0;
+}
+
+/* The same for the next `n` bytes of the direction. */
 static uint64_t find(const struct weir_fault_point *p, const struct weir_plan_rule *r,
-                     uint64_t *matched, uint64_t n)
+                     struct search *search, uint64_t n)
 {
 	unsigned char bytes[LOOK_SIZE];
-	uint64_t done = 0;
 
-	while (done < n) {
+	for (uint64_t done = 0; done < n;) {
 		size_t piece = n - done < LOOK_SIZE ? (size_t)(n - done) : LOOK_SIZE;
 		piece = p->look(p->context, done, bytes, piece);
 		if (piece == 0)
 			break;
-		for (size_t i = 0; i < piece; i++) {
-			*matched = step(r, *matched, bytes[i]);
-			if (*matched == r->rule.match_length)
-				return done + i + 1;
-		}
+		size_t found = find_in(r, search, bytes, piece);
+		if (found)
+			return done + found;
 		done += piece;
 	}
 	return 0;
@@ -201,11 +227,11 @@ static uint64_t spot_ahead(const struct weir_fault_point *p, uint32_t i)
 {
 	const struct weir_plan_rule *r = &p->plan->rules[i];
 	uint64_t spot = spot_of(p, i);
-	uint64_t matched = p->state->rule[i].matched;
+	struct search search = {p->state->rule[i].matched, p->state->rule[i].found};
 
 	if (r->rule.match_length == 0 || spot == p->byte)
 		return spot;
-	uint64_t n = find(p, r, &matched, p->left);
+	uint64_t n = find(p, r, &search, p->left);
 	return n ? p->byte + n : UINT64_MAX;
 }
 
@@ -297,6 +323,71 @@ static struct weir_verdict decide_bytes(const struct weir_fault_point *p,
 	return v;
 }
 
+/* The calls that passed in calm count, too. */
+static void end_calm(struct weir_fault_state *s)
+{
+	uint64_t passed = s->calm_granted - s->calm_left;
+
+	s->calm_granted = s->calm_left = 0;
+	s->calls += passed;
+	for (uint32_t i = 0; passed && i < WEIR_RULES_MAX && s->calm_rules >> i; i++)
+		if (s->calm_rules & WEIR_RULE_BIT(i))
+			s->rule[i].calls += passed;
+}
+
+/* How many calls after this one the rule lets pass; UINT64_MAX: all. */
+static uint64_t calls_until(const struct weir_rule *rule, uint64_t calls)
+{
+	uint64_t next = rule->first;
+
+	if (next == 0)
+		return 0;
+	if (calls >= next)
+		next = calls + rule->step - (calls - rule->first) % rule->step;
+	return next > rule->last ? UINT64_MAX : next - calls - 1;
+}
+
+/* Narrows the calm by one rule. False where there is none. */
+static bool narrow(const struct weir_fault_point *p, uint32_t i, uint64_t byte)
+{
+	struct weir_fault_state *s = p->state;
+	const struct weir_rule *rule = rule_of(p, i);
+	uint64_t calls, until;
+
+	if (rule->effect != WEIR_EFFECT_RATE && s->rule[i].fired >= times_max(rule))
+		return true;
+	if (rule->match_length > 0)
+		return false;
+	if (rule->at == UINT64_MAX) {
+		calls = rule->effect == WEIR_EFFECT_RATE ? 0 : calls_until(rule, s->rule[i].calls);
+		s->calm_left = calls < s->calm_left ? calls : s->calm_left;
+		return s->calm_left > 0;
+	}
+	if (rule->at <= byte)
+		return rule->at < byte && rule->effect != WEIR_EFFECT_RATE;
+	until = rule->at - is_end(rule->effect);
+	s->calm_until = until < s->calm_until ? until : s->calm_until;
+	return true;
+}
+
+/* A call has passed up to `byte`: for how long will nothing happen? */
+static void grant_calm(const struct weir_fault_point *p, uint64_t byte)
+{
+	struct weir_fault_state *s = p->state;
+	bool calm = !(p->rules & (WEIR_CHAOS_BIT | WEIR_DONE_BIT)) && !s->resumes && !s->ended;
+
+	s->calm_left = INT64_MAX;
+	s->calm_until = UINT64_MAX;
+	for (uint32_t i = 0; calm && i < WEIR_RULES_MAX && p->rules >> i; i++)
+		if (p->rules & WEIR_RULE_BIT(i))
+			calm = narrow(p, i, byte);
+	if (!calm)
+		s->calm_left = 0;
+	s->calm_granted = s->calm_left;
+	s->calm_rules = p->rules;
+	s->calm_epoch = p->epoch;
+}
+
 static void begin(const struct weir_fault_point *p, struct weir_fault_call *call)
 {
 	struct weir_fault_state *s = p->state;
@@ -332,6 +423,7 @@ struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct w
 {
 	uint64_t until;
 
+	end_calm(p->state);
 	if (held(p, call, &until))
 		return (struct weir_verdict){.kind = WEIR_VERDICT_HOLD, .until = until};
 	if (p->state->ended && p->op == 1)
@@ -362,10 +454,14 @@ void weir_fault_passes(const struct weir_fault_point *p, struct weir_fault_call 
 			p->state->paced += (uint64_t)((double)n * 1e9 / (double)r->rule.amount);
 		if (r->rule.match_length == 0 || n == 0)
 			continue;
-		uint64_t found = find(p, r, &s->matched, n);
+		struct search search = {s->matched, s->found};
+		uint64_t found = find(p, r, &search, n);
+		s->matched = search.matched;
+		s->found = search.found;
 		if (found)
 			s->spot = p->byte + found + 1;
 	}
+	grant_calm(p, p->byte + n);
 }
 
 bool weir_fault_ends_at(const struct weir_fault_point *p, enum weir_effect *effect)

@@ -15,6 +15,7 @@ struct weir_fault_rule_state {
 	uint64_t calls;             /* calls that the rule concerned */
 	uint64_t fired;
 	uint64_t spot;              /* the byte behind what match= found, + 1; 0: not yet */
+	uint64_t found;             /* how often match= was found */
 	uint64_t matched;           /* how much of it the last bytes are */
 };
 
@@ -22,6 +23,15 @@ struct weir_fault_state {
 	weir_word64 held_until;     /* CLOCK_MONOTONIC, ns; 0: not held, UINT64_MAX: until released */
 	weir_word32 touched;        /* not as fresh memory any more */
 	weir_word32 releases;       /* raised to wake who waits in a hold (a futex) */
+
+	/* As long as the plan is that of `calm_epoch`, the next `calm_left` calls that
+	 * `calm_rules` concern pass untouched, up to the byte `calm_until`. */
+	uint32_t calm_epoch;
+	uint64_t calm_rules;
+	uint64_t calm_left;
+	uint64_t calm_granted;      /* what calm_left was */
+	uint64_t calm_until;
+
 	uint32_t held_at;           /* the rule that goes on, when the hold is over ... */
 	uint32_t resumes;           /* ... with the call that it stopped */
 	uint32_t ended;             /* the direction was ended here by a rule */
@@ -36,6 +46,7 @@ struct weir_fault_point {
 	struct weir_plan *plan;
 	struct weir_fault_state *state;
 	uint64_t rules;             /* that concern it */
+	uint32_t epoch;             /* of the plan that they are of */
 	uint64_t pair;
 	uint64_t byte;              /* position in the direction */
 	uint64_t left;              /* bytes that it may still move */
@@ -80,6 +91,18 @@ struct weir_verdict {
 };
 
 struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct weir_fault_call *call);
+
+/* Is this call, of at most `n` bytes from `byte` on, one that nothing happens to?
+ * Then it is counted, and there is nothing to decide. */
+static inline bool weir_fault_is_calm(struct weir_fault_state *s, uint32_t epoch, uint64_t rules,
+                                      uint64_t byte, uint64_t n)
+{
+	if (s->calm_left == 0 || s->calm_epoch != epoch || s->calm_rules != rules ||
+	    byte + n > s->calm_until)
+		return false;
+	s->calm_left--;
+	return true;
+}
 
 /* `n` bytes pass: called before `look` forgets them. */
 void weir_fault_passes(const struct weir_fault_point *p, struct weir_fault_call *call, uint64_t n);

@@ -32,7 +32,7 @@ static bool read_rate(const struct weir_source *source, struct weir_piece value,
 {
 	struct weir_piece size = value;
 
-	if (value.length > 2 && !memcmp(weir_piece_end(value) - 2, "/s", 2)) {
+	if (value.length >= 2 && !memcmp(weir_piece_end(value) - 2, "/s", 2)) {
 		size.length -= 2;
 		if (weir_piece_size(size, 1, RATE_MOST, &rule->amount))
 			return true;

@@ -72,6 +72,7 @@ static void check_whole_line(const char *end)
 	CHECK_TEXT(said + length - end_length, end);
 	CHECK_EQ(count(said, '\n'), 1);
 	CHECK_EQ(count(said, '\''), 4);
+	CHECK(strstr(said, "'): expected "));
 }
 
 static void long_texts(void)

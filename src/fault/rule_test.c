@@ -247,6 +247,8 @@ static void places(void)
 	CHECK_TEXT(rule.where.comm, "ssh\\:[a-z]*");
 	CHECK(weir_glob_match(rule.where.comm, "ssh:d"));
 	CHECK_EQ(parsed("read:eof:side=a").where.side, 0);
+	CHECK_EQ(strlen(parsed("read:eof:comm=0123456789abcdef0123456789abcdef0123456789abcdef"
+	                       "0123456789abcd*").where.comm), WEIR_GLOB_SIZE - 1);
 }
 
 static void words_in_any_order(void)

@@ -64,9 +64,9 @@ static void on_sigpipe(int signal)
 
 typedef ssize_t call(int fd, struct iovec v[2]);
 
-static ssize_t one(ssize_t messages, unsigned int length)
+static ssize_t length_of(int messages, const struct mmsghdr *m)
 {
-	return messages > 0 ? (ssize_t)length : messages;
+	return messages > 0 ? (ssize_t)m->msg_len : messages;
 }
 
 static ssize_t w_write(int fd, struct iovec v[2]) { return write(fd, v->iov_base, v->iov_len); }
@@ -93,7 +93,7 @@ static ssize_t w_sendmsg(int fd, struct iovec v[2])
 static ssize_t w_sendmmsg(int fd, struct iovec v[2])
 {
 	struct mmsghdr m = {.msg_hdr = {.msg_iov = v, .msg_iovlen = 2}};
-	return one(sendmmsg(fd, &m, 1, 0), m.msg_len);
+	return length_of(sendmmsg(fd, &m, 1, 0), &m);
 }
 static ssize_t w_syscall(int fd, struct iovec v[2])
 {
@@ -201,7 +201,7 @@ static ssize_t r_rights(int fd, struct iovec v[2])
 static ssize_t r_recvmmsg(int fd, struct iovec v[2])
 {
 	struct mmsghdr m = {.msg_hdr = {.msg_iov = v, .msg_iovlen = 2}};
-	return one(recvmmsg(fd, &m, 1, 0, NULL), m.msg_len);
+	return length_of(recvmmsg(fd, &m, 1, 0, NULL), &m);
 }
 static ssize_t r_syscall(int fd, struct iovec v[2])
 {
@@ -224,7 +224,6 @@ static ssize_t r_splice(int fd, struct iovec v[2])
 static ssize_t r_stdio(int fd, struct iovec v[2])
 {
 	FILE *f = fdopen(dup(fd), "r");
-	setvbuf(f, NULL, _IONBF, 0);
 	size_t n = fread(v->iov_base, 1, v->iov_len, f);
 	int bad = ferror(f), error = errno;
 	fclose(f);
