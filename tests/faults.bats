@@ -239,3 +239,197 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 	WEIR_TEST_OPTIONS=(--capacity side=a:3 --capacity comm=nobody:7)
 	fires 1 write:short=1:when=1:pair=4 4a.write:2=1 a.sendnow:999=3 b.sendnow:999=999
 }
+
+@test "whoever waits is woken by the end" {
+	for rule in write:eof:when=2:side=a write:hangup:when=2:side=a; do
+		case_fires $rule ends_wake_a_reader 1
+		case_fires $rule ends_wake_a_poll 1
+		case_fires $rule ends_wake_an_epoll 1
+		case_fires $rule ends_wake_a_select 1
+	done
+	case_fires write:reset:when=2:side=a reset_wakes_a_reader 1
+	case_fires write:reset:when=2:side=a ends_wake_a_poll 1
+	case_fires write:reset:when=2:side=a ends_wake_an_epoll 1
+	for effect in eof hangup reset; do
+		case_fires read:$effect:when=2:side=b ends_wake_a_writer 1
+	done
+	for effect in hangup reset; do # Linux does not call a full direction writable for SHUT_RD
+		case_fires read:$effect:when=2:side=b ends_wake_a_poll_for_room 1
+	done
+}
+
+@test "a stall ends by a timeout, a signal, or with the peer" {
+	case_fires read:stall:when=1:side=b stalled_read_ends_in_time 1
+	case_fires write:stall:when=1:side=a stalled_write_ends_in_time 1
+	case_fires read:stall:when=1:side=b stall_is_interrupted 1
+	case_fires read:stall:when=1:side=b stall_goes_on_after_a_restarting_handler 1
+	case_fires read:stall:when=1:side=b stall_ends_with_the_peer 1
+	case_fires write:stall:when=1:side=a stalled_write_ends_with_the_peer 1
+	case_fires read:stall:when=1:side=b stall_ends_when_the_peer_is_killed 1
+}
+
+@test "what is held is not ready, and is told later, once" {
+	case_fires read:stall:when=1:side=b stall_is_not_ready 1
+	for mode in a_level an_edge a_oneshot; do
+		case_fires read:delay=200ms:when=2:side=b delay_in_${mode}_epoll 1
+	done
+}
+
+@test "a delay" {
+	case_fires read:delay=200ms:when=2:side=b delay_in_poll_and_select 1
+	case_fires write:delay=200ms:when=2:side=a delayed_write_in_epoll 1
+	case_fires read:delay=200ms:at=1:pair=1 delay_does_not_hold_up_others 1
+	case_fires read:delay=200ms:at=1 delay_blocks_a_reader 1
+	case_fires write:delay=1ms..3ms:p=0.1 blocking_calls_get_no_EAGAIN
+}
+
+@test "a rate is kept within a twentieth, smoothly" {
+	case_fires write:rate=200K/s:side=a rate_keeps_its_pace
+	case_fires read:rate=200K/s:side=b rate_is_smooth
+	WEIR_TEST_OPTIONS=(--capacity 1M)
+	case_fires write:rate=200K/s:side=a rate_is_smooth
+}
+
+@test "no byte is lost or doubled" {
+	for name in bytes_are_conserved bytes_are_conserved_without_blocking; do
+		WEIR_TEST_OPTIONS=(--capacity 1000 --fault any:delay=10us..1ms:p=0.01
+			--fault any:error=EAGAIN:p=0.05 --fault any:error=EINTR:p=0.05)
+		case_fires any:short=100:p=0.3 $name
+		WEIR_TEST_OPTIONS=(--fault read:short:when=1+50 --fault write:short=7:p=0.2)
+		case_fires any:delay=1ms:p=0.01 $name
+	done
+}
+
+@test "a call that has waited is counted once" {
+	case_fires read:error=EIO:when=3:side=b a_wait_is_no_second_call 1
+}
+
+@test "a short message passes its descriptors once, between processes" {
+	case_fires write:short=3:pair=1 short_messages_pass_descriptors_once 2
+}
+
+# logs SEED CASE: what each side's calls gave.
+logs() {
+	bounded "$WEIR" run --fault any:error=EIO:p=0.3 --seed "$1" -- "$PROGRAMS/faulty" "$2" \
+		2>&1 >/dev/null | grep '^log' | sort
+}
+
+@test "the same seed decides the same, in threads and processes" {
+	local first
+	first=$(logs 7 log_in_one_thread)
+	[ "$(wc -l <<<"$first")" = 2 ]
+	[[ $first == *E*.*E* ]]
+	[ "$(sed -n 1s/..a..//p <<<"$first")" != "$(sed -n 2s/..b..//p <<<"$first")" ]
+	for name in log_in_one_thread log_in_two_threads log_in_two_processes log_after_exec; do
+		[ "$(logs 7 $name)" = "$first" ] || { echo "$name"; logs 7 $name; return 1; }
+		[ "$(logs 8 $name)" != "$first" ]
+	done
+	natively faulty randomness_is_left_alone
+	case_fires any:delay=1us..2us:p=0.3 randomness_is_left_alone
+}
+
+# tells STATUS ARG...: `weir run ARG...` ends so; what it says is in $stderr.
+tells() {
+	local status=$1
+	shift
+	run "-$status" --separate-stderr bounded "$WEIR" run "$@"
+}
+
+@test "the report: one line for each rule, the seed when something was drawn" {
+	tells 0 --fault write:error=EPIPE:when=3 --fault read:eof:pair=9 --fault write:short=2:when=1..2 -- \
+		"$PROGRAMS/steps" a.write:9=2 a.write:9=2 a.write:9=EPIPE sigpipe=1 b.read:99=4
+	[ "${#stderr_lines[@]}" -eq 4 ]
+	[[ ${stderr_lines[0]} =~ ^weir:\ fault\ write:error=EPIPE:when=3\ fired\ once:\ pair\ 1,\ side\ a,\ pid\ [0-9]+\ \(steps\),\ call\ 3,\ byte\ 4$ ]]
+	[ "${stderr_lines[1]}" = "weir: fault read:eof:pair=9 never fired" ]
+	[[ ${stderr_lines[2]} =~ ^weir:\ fault\ write:short=2:when=1..2\ fired\ 2\ times:\ first\ pair\ 1,\ side\ a,\ pid\ [0-9]+\ \(steps\),\ call\ 1,\ byte\ 0$ ]]
+	[[ ${stderr_lines[3]} =~ ^weir:\ seed\ [0-9]+$ ]]
+	tells 0 --seed 5 --fault write:short:when=1 -- "$PROGRAMS/steps" a.write:2=1
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	tells 0 --fault write:short:when=1 -- true
+	[ "$stderr" = "weir: fault write:short:when=1 never fired" ]
+}
+
+@test "--strict and --quiet" {
+	tells 123 --strict --fault write:short:when=9 -- "$PROGRAMS/steps" a.write:2=2
+	[ "$stderr" = "weir: fault write:short:when=9 never fired" ]
+	tells 123 --strict --quiet --fault write:short:when=9 -- "$PROGRAMS/steps" a.write:2=2
+	[ -z "$stderr" ]
+	tells 123 --strict --fault write:short:when=9 --fault write:short:when=1 -- "$PROGRAMS/steps" a.write:2=1
+	tells 0 --strict --quiet --fault write:short:when=1 -- "$PROGRAMS/steps" a.write:2=1
+	[ -z "$stderr" ]
+	tells 3 --strict --fault write:short -- sh -c 'exit 3'
+	WEIR_STRICT=1 WEIR_QUIET=1 WEIR_FAULT=write:short tells 123 true
+	[ -z "$stderr" ]
+}
+
+@test "rules come from options, a variable, files and standard input, in order" {
+	printf '%s\n' '# comment' '' '  write:short=2:when=2  ' write:error=EIO:when=3 >"$BATS_TEST_TMPDIR/rules"
+	tells 0 --strict --seed 1 --faults "$BATS_TEST_TMPDIR/rules" --fault write:short=1:when=1 -- \
+		"$PROGRAMS/steps" a.write:9=1 a.write:9=2 a.write:9=EIO a.write:9=9
+	[[ ${stderr_lines[0]} == *"write:short=1:when=1 fired once"* ]]
+	[[ ${stderr_lines[2]} == *"write:error=EIO:when=3 fired once"* ]]
+	run -0 --separate-stderr timeout 20 "$WEIR" run --strict --seed 1 --faults - -- "$PROGRAMS/steps" \
+		a.write:9=2 <<<'write:short=2'
+	WEIR_FAULT='write:short=2:when=1;write:error=EIO:when=2' tells 0 --strict --seed 1 -- \
+		"$PROGRAMS/steps" a.write:9=2 a.write:9=EIO a.write:9=9
+	[ "${#stderr_lines[@]}" -eq 2 ]
+	# An option takes the variable's place.
+	WEIR_FAULT=write:error=EIO tells 0 --strict --seed 1 --fault write:short -- "$PROGRAMS/steps" a.write:9=1
+}
+
+@test "rules work preloaded without the command" {
+	local command=(env LD_PRELOAD="$LIBWEIR" WEIR_SEED=1 "WEIR_FAULT=write:short=2:when=1;write:eof:at=5")
+	run -0 --separate-stderr bounded "${command[@]}" "$PROGRAMS/steps" a.write:9=2 a.write:9=3 \
+		a.write:9=EPIPE b.read:9=5 b.read:9=0
+	run -0 --separate-stderr bounded env LD_PRELOAD="$LIBWEIR" WEIR_CAPACITY=pair=2:5 \
+		"$PROGRAMS/steps" 2a.sendnow:9=5 a.sendnow:9=9
+}
+
+@test "a bad rule: one line, status 125, and nothing is started" {
+	local bad
+	for bad in wirte:eof write write:short=0 write:error=ENOTHING write:eof:when=0 write:eof:at=1:when=2 \
+		write:delay=5 read:discard write:eof:p=2 write:eof:side=c write:eof:bla=1 write:match=x ''; do
+		tells 125 --fault "$bad" -- touch "$BATS_TEST_TMPDIR/started"
+		[ "${#stderr_lines[@]}" -eq 1 ]
+		[[ $stderr == "weir: --fault '$bad': column "*": expected "* ]]
+	done
+	WEIR_FAULT=nothing tells 125 touch "$BATS_TEST_TMPDIR/started"
+	[[ $stderr == "weir: WEIR_FAULT 'nothing': column 1 "* ]]
+	printf '%s\n' write:eof '# x' write:bad >"$BATS_TEST_TMPDIR/rules"
+	tells 125 --faults "$BATS_TEST_TMPDIR/rules" touch "$BATS_TEST_TMPDIR/started"
+	[[ $stderr == "weir: $BATS_TEST_TMPDIR/rules:3 'write:bad': column 7 "* ]]
+	tells 125 --faults "$BATS_TEST_TMPDIR/none" touch "$BATS_TEST_TMPDIR/started"
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	tells 125 --mark side=a touch "$BATS_TEST_TMPDIR/started"
+	tells 125 --capacity pair=2,side=q:64 touch "$BATS_TEST_TMPDIR/started"
+	[ ! -e "$BATS_TEST_TMPDIR/started" ]
+}
+
+@test "--mark: the other pairs are the kernel's" {
+	tells 0 --strict --seed 1 --mark pair=2 --capacity 10 --fault write:short=2:when=1 -- "$PROGRAMS/steps" \
+		a.sendnow:99=99 2a.sendnow:99=2 2a.sendnow:99=8 3a.sendnow:99=99
+	[[ $stderr == *" fired once: pair 2, "* ]]
+	tells 0 --strict --mark nth=3 --capacity 10 -- "$PROGRAMS/steps" a.sendnow:99=99 3a.sendnow:99=10
+	tells 0 --mark exe=ste* --mark comm=nobody --capacity 10 -- "$PROGRAMS/steps" a.sendnow:99=10
+	tells 0 --mark comm=nobody --capacity 10 -- "$PROGRAMS/steps" a.sendnow:99=99
+	tells 0 --mark 'exe=*/tests/steps' --capacity 10 -- "$PROGRAMS/steps" a.sendnow:99=10
+}
+
+@test "--stats tells what fired" {
+	tells 0 --quiet --seed 77 --stats "$BATS_TEST_TMPDIR/stats" --fault 'write:error=EIO:match="\\n' \
+		--fault read:short=2 -- "$PROGRAMS/steps" b.write:5=5 a.read:9=2 a.read:2=2 a.read:9=1 \
+		b.write:5=5 a.read:9=2
+	"$PYTHON" - "$BATS_TEST_TMPDIR/stats" <<-'PROOF'
+		import json, sys
+		stats = json.load(open(sys.argv[1]))
+		assert stats["seed"] == 77, stats
+		never, fired = stats["faults"]
+		assert never == {"rule": r'write:error=EIO:match="\\n', "fired": 0, "first": None}, never
+		assert fired["rule"] == "read:short=2" and fired["fired"] == 3, fired
+		first = fired["first"]
+		assert first.pop("pid") > 1
+		assert first == {"pair": 1, "side": "a", "op": "read", "comm": "steps", "call": 1, "byte": 0}, first
+	PROOF
+	tells 0 --stats "$BATS_TEST_TMPDIR/stats" -- true
+	"$PYTHON" -c 'import json, sys; assert json.load(open(sys.argv[1]))["faults"] == []' "$BATS_TEST_TMPDIR/stats"
+}
