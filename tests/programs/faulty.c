@@ -560,6 +560,24 @@ CASE(blocking_calls_get_no_EAGAIN)
 	}
 }
 
+/* Without handlers a blocking write moves all, and MSG_WAITALL waits for all. */
+static void *write_much(void *fd)
+{
+	CHECK_EQ(wait_in_write(*(int *)fd), 1 << 20);
+	return NULL;
+}
+
+CASE(blocking_calls_move_all)
+{
+	static unsigned char much[1 << 20];
+	pthread_t writer;
+	int sv[2];
+	pair_open(sv, 0);
+	CHECK(pthread_create(&writer, NULL, write_much, &sv[A]) == 0);
+	CHECK_EQ(recv(sv[B], much, sizeof(much), MSG_WAITALL), sizeof(much));
+	CHECK(pthread_join(writer, NULL) == 0);
+}
+
 /* A call that waited before counts once: the third read fails, not the second. */
 CASE(a_wait_is_no_second_call)
 {
