@@ -34,7 +34,7 @@ all: $(B)/libweir.so $(B)/weir
 
 help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
-	@echo 'test (what CI runs), check (its quick part), check-programs (real programs)'
+	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
@@ -126,6 +126,10 @@ unit_build: $(unit_programs)
 check-programs: all
 	tests/check-programs
 
+# Real programs under --chaos, with twenty seeds.
+chaos: all
+	tests/chaos
+
 # The layers below the hooks under the sanitizers, in builds of their own. Their
 # instructions mislead gcc about what poll does with its array.
 SANE := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
@@ -184,7 +188,7 @@ lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all .ci/run $(wildcard examples/*/run tests/install-dependencies)
+	shellcheck -x tests/run-all .ci/run tests/faults.bats tests/chaos.bats $(wildcard examples/*/run tests/install-dependencies)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
@@ -205,7 +209,7 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs \
+.PHONY: all help unit unit_build test test-programs examples bench check check-programs chaos \
 	sanitize sanitized canary fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 

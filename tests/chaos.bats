@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets $stderr
 # Chaos does only what a correct kernel may do: it finds the examples' bugs, and a
 # correct program stands it. `make chaos` shows it with real programs.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2034,SC2054,SC2086,SC2154 # options for helpers; steps are words; bats sets $stderr
 # Faults: what each rule does to which call, at which byte, and what people are told.
 
 load helpers

@@ -165,9 +165,8 @@ struct search {
 
 static uint64_t step(const struct weir_plan_rule *r, uint64_t matched, unsigned char byte)
 {
-	if (matched == r->rule.match_length)
-		matched = r->fallback[matched - 1];
-	while (matched > 0 && r->rule.match[matched] != byte)
+	while (matched > 0 &&
+	       (matched >= r->rule.match_length || r->rule.match[matched] != byte))
 		matched = r->fallback[matched - 1];
 	return matched + (r->rule.match[matched] == byte);
 }

@@ -25,7 +25,7 @@ static size_t look(void *context, uint64_t skip, unsigned char *into, size_t n)
 
 static void add(const char *rule_text)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = {.column = 0};
 	struct weir_rule rule;
 
 	CHECK(weir_rule_parse(&rule, rule_text, &error));

@@ -108,7 +108,7 @@ static void full_and_damaged(void)
 
 static void add_rule(const char *text)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = {.column = 0};
 	struct weir_rule rule;
 
 	CHECK(weir_rule_parse(&rule, text, &error));
