@@ -35,6 +35,7 @@ all: $(B)/libweir.so $(B)/weir
 help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
+	@echo 'stress (random death and slots, for MINUTES=5)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
@@ -85,6 +86,12 @@ test_sources := $(wildcard tests/programs/*.c)
 test_programs := $(patsubst tests/programs/%.c,$(B)/tests/%,$(test_sources)) \
 	$(patsubst tests/programs/%.c,$(B)/tests/%-fortified,$(test_sources))
 TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -pthread
+test_programs += $(patsubst tests/programs/%.cc,$(B)/tests/%,$(wildcard tests/programs/*.cc))
+# Programs that no preloading reaches.
+static_sources := $(wildcard tests/programs/static/*.c)
+test_programs += $(patsubst tests/programs/static/%.c,$(B)/tests/%-static,$(static_sources)) \
+	$(patsubst tests/programs/static/%.c,$(B)/tests/%-musl,$(static_sources)) \
+	$(patsubst tests/programs/static/%.c,$(B)/tests/%-dynamic,$(static_sources))
 
 $(B)/tests/%: tests/programs/%.c tests/programs/check.h
 	@mkdir -p $(@D)
@@ -95,6 +102,27 @@ $(B)/tests/%-fortified: tests/programs/%.c tests/programs/check.h
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(TEST_FLAGS) -O2 -D_FORTIFY_SOURCE=2 -o $@ $<
+
+$(B)/tests/%: tests/programs/%.cc
+	@mkdir -p $(@D)
+	$(call say,CXX)
+	$(Q)$(CXX) -std=gnu++17 -g -O1 -Wall -Wextra -o $@ $<
+
+$(B)/tests/%-static: tests/programs/static/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(TEST_FLAGS) -O1 -static -o $@ $<
+
+$(B)/tests/%-dynamic: tests/programs/static/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(TEST_FLAGS) -O1 -o $@ $<
+
+# Dynamic, but with another C library than ours.
+$(B)/tests/%-musl: tests/programs/static/%.c
+	@mkdir -p $(@D)
+	$(call say,MUSL)
+	$(Q)musl-gcc -std=gnu11 -g -Wall -Wextra -O1 -o $@ $<
 
 test-programs: $(test_programs)
 
@@ -129,6 +157,11 @@ check-programs: all
 # Real programs under --chaos, with twenty seeds.
 chaos: all
 	tests/chaos
+
+# Random tests in their long form; `make check` has the short one.
+MINUTES := 5
+stress: all test-programs
+	tests/stress $(MINUTES)
 
 # The layers below the hooks under the sanitizers, in builds of their own. Their
 # instructions mislead gcc about what poll does with its array.
@@ -188,7 +221,8 @@ lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all .ci/run tests/faults.bats tests/chaos.bats $(wildcard examples/*/run tests/install-dependencies)
+	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
+		$(wildcard examples/*/run tests/install-dependencies)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
@@ -209,7 +243,7 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs chaos \
+.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress chaos \
 	sanitize sanitized canary fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 

@@ -112,3 +112,65 @@ cases_without() {
 	done
 	echo "$left"
 }
+
+# exchanges WAY COMMAND...: the command gets $INPUT through a pair and its output comes back
+# through it (tests/programs/duplex.c), natively and then under weir, with equal results. Leaves
+# the statistics for assert_passed, and the messages for says_carried.
+exchanges() {
+	local native=0 weir=0
+	rm -f "$BATS_TEST_TMPDIR/stats"
+	with_input "$BATS_TEST_TMPDIR/native" "$PROGRAMS/duplex" "$@" || native=$?
+	with_input "$BATS_TEST_TMPDIR/weir" "$WEIR" run "${WEIR_TEST_OPTIONS[@]}" \
+		--stats "$BATS_TEST_TMPDIR/stats" -- "$PROGRAMS/duplex" "$@" || weir=$?
+	if [ "$native" -ge 124 ] || [ "$weir" -ne "$native" ]; then
+		echo "status $native natively, $weir under weir, of: $*"
+		cat "$BATS_TEST_TMPDIR/weir.err"
+		return 1
+	fi
+	cmp "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/weir"
+}
+
+# with_input FILE COMMAND...: $INPUT comes in, the output goes to the file.
+with_input() {
+	local output=$1
+	shift
+	timeout --kill-after=5 "$SECONDS_MAX" "$@" <"$INPUT" >"$output" 2>"$output.err" 3>&-
+}
+
+# assert_passed all|any all|any: every byte of the input went into the pair and was received
+# from it by way of weir, and every byte of the output came through it. `any`: that many or fewer.
+assert_passed() {
+	"$PYTHON" - "$BATS_TEST_TMPDIR/stats" "$(wc -c <"$INPUT")" "$1" \
+		"$(wc -c <"$BATS_TEST_TMPDIR/native")" "$2" <<'PROOF'
+import json, sys
+
+pair = json.load(open(sys.argv[1]))["list"][0]
+for name, size, which in (("a_to_b", *sys.argv[2:4]), ("b_to_a", *sys.argv[4:6])):
+    way, size = pair[name], int(size)
+    assert way["bytes_read"] <= way["bytes_written"] <= size, (name, size, pair)
+    assert which == "any" or way["bytes_read"] == size, (name, size, pair)
+PROOF
+}
+
+# pair_number N KEY...: a value of that pair in the statistics.
+pair_number() {
+	"$PYTHON" - "$BATS_TEST_TMPDIR/stats" "$@" <<'LOOK'
+import json, sys
+
+number = int(sys.argv[2])
+value = next(p for p in json.load(open(sys.argv[1]))["list"] if p["number"] == number)
+for key in sys.argv[3:]:
+    value = value[key]
+print(value)
+LOOK
+}
+
+# How many pairs the last run carried.
+pairs_carried() {
+	"$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["pairs"])' "$BATS_TEST_TMPDIR/stats"
+}
+
+# How many times the last run said that a program's descriptors are carried for it.
+says_carried() {
+	grep -c '^weir: .*: a process of weir hands its pairs on$' "$BATS_TEST_TMPDIR/weir.err" || true
+}

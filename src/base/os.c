@@ -7,7 +7,9 @@
 #include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -296,4 +298,19 @@ uint32_t os_thread(void)
 int os_cpu(void)
 {
 	return sched_getcpu();
+}
+
+bool os_task_lives(uint32_t tid)
+{
+	char path[32], text[512];
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", tid);
+	long fd = os_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	if (fd < 0)
+		return os_call(SYS_tkill, (long)tid, 0, 0, 0, 0, 0) != -ESRCH;
+	long n = os_call(SYS_read, fd, (long)text, sizeof(text) - 1, 0, 0, 0);
+	os_close((int)fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *state = strrchr(text, ')'); /* ") Z ...": the name may hold anything */
+	return !state || !state[1] || (state[2] != 'Z' && state[2] != 'X');
 }

@@ -39,6 +39,7 @@ int os_setsockopt_int(int fd, int option, int value);
 uint64_t os_socket_cookie(int fd);              /* 0 where there is none */
 uint64_t os_inode(int fd);                      /* 0 where there is none */
 bool os_nonblocking(int fd);
+bool os_task_lives(uint32_t tid);               /* false for a zombie; true where unknown */
 /* SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; -1 for none. */
 int os_timeout_ms(int fd, int option);
 

@@ -5,7 +5,9 @@
  * then received. What goes to the program stays in the marked end until the
  * program has received it, so that the end's bound holds, what the program leaves
  * unread is still there for whoever else holds the end, and the peer learns from
- * the kernel that it was not read.
+ * the kernel that it was not read. Of what comes from the program the last byte
+ * stays until the peer has received all: with it unread, closing the socket tells
+ * the program that it was not.
  */
 #include "carry/pump.h"
 
@@ -23,6 +25,7 @@ enum {
 	PIECE = 4096,               /* one message of the kernel's */
 	RIGHTS_MAX = 253,           /* descriptors with one message (unix(7)) */
 	NOW = MSG_DONTWAIT | MSG_NOSIGNAL,
+	LAST_MS_MAX = 100,          /* until the last byte is let go: nobody tells of it */
 };
 
 /* A piece at a time, with the descriptors that travel with it. */
@@ -38,6 +41,8 @@ struct way {
 	int from;
 	int to;
 	bool done;
+	bool reset;                 /* nobody received what went the other way */
+	size_t last;                /* bytes at its start (0 or 1) that were handed on */
 	bool holding;               /* `piece` has been received, and must still be sent */
 	struct piece piece;
 };
@@ -121,6 +126,46 @@ static ssize_t hold(struct way *w, size_t end)
 	return n;
 }
 
+/* Receives what was looked at before. */
+static void receive(int fd, size_t n)
+{
+	char bytes[PIECE];
+
+	while (n > 0) {
+		ssize_t got = recv(fd, bytes, n < PIECE ? n : PIECE, NOW);
+		if (got <= 0)
+			return;
+		n -= (size_t)got;
+	}
+}
+
+static void let_last_go(struct way *w)
+{
+	receive(w->from, w->last);
+	w->last = 0;
+}
+
+/* An end that the byte which was handed on hides. */
+static bool has_ended(const struct way *w)
+{
+	struct pollfd q = {.fd = w->from, .events = POLLRDHUP};
+
+	return w->last > 0 && poll(&q, 1, 0) > 0 && (q.revents & (POLLRDHUP | POLLHUP));
+}
+
+/* What lies behind that byte: bytes, the end, or nothing yet. */
+static ssize_t skip_last(struct way *w, ssize_t n, bool ended)
+{
+	struct iovec *iov = &w->piece.iov;
+
+	iov->iov_base = w->piece.bytes + w->last;
+	iov->iov_len = (size_t)n - w->last;
+	if (iov->iov_len > 0)
+		return (ssize_t)iov->iov_len;
+	errno = EAGAIN;
+	return ended ? 0 : -1;
+}
+
 /* Looks at the next piece. The kernel gives descriptors with the first byte of
  * their message and ends the piece with its last, but puts bytes of the message
  * before in front: those are received one by one. */
@@ -128,10 +173,15 @@ static ssize_t look(struct way *w)
 {
 	if (w->holding)
 		return 1;
+	bool ended = has_ended(w);  /* before the look: bytes may come in between */
 	ssize_t n = fetch(w, PIECE, MSG_PEEK);
 	if (n <= 0 || w->piece.msg.msg_controllen == 0)
-		return n;
+		return n <= 0 || w->last == 0 ? n : skip_last(w, n, ended);
 	close_rights(&w->piece);
+	if (w->last > 0) {
+		let_last_go(w);
+		return look(w);
+	}
 	return hold(w, (size_t)n);
 }
 
@@ -162,6 +212,7 @@ static enum outcome move(struct way *w, size_t *left)
 
 	if (n < 0 && errno == EAGAIN)
 		return NOTHING;
+	w->reset = n < 0 && errno == ECONNRESET;
 	if (n <= 0)
 		return ENDED;
 	n = sendmsg(w->to, &w->piece.msg, NOW);
@@ -173,26 +224,15 @@ static enum outcome move(struct way *w, size_t *left)
 	return MOVED;
 }
 
-/* Receives what was looked at before. */
-static void receive(int fd, size_t n)
-{
-	char bytes[PIECE];
-
-	while (n > 0) {
-		ssize_t got = recv(fd, bytes, n < PIECE ? n : PIECE, NOW);
-		if (got <= 0)
-			return;
-		n -= (size_t)got;
-	}
-}
-
-/* Has the program received all that it was handed? Whether it has gone is asked
- * afterwards: what it left unread would look received. */
+/* Has the program received all that it was handed? While the kernel tells of room
+ * in the socket it still counts one byte of what it has just freed; a message counts
+ * hundreds. Whether the program has gone is asked afterwards: what it left unread
+ * would look received. */
 static bool is_received(struct pump *p)
 {
 	int queued = 0;
 
-	if (ioctl(p->plain, SIOCOUTQ, &queued) < 0 || queued > 0)
+	if (ioctl(p->plain, SIOCOUTQ, &queued) < 0 || queued > 1)
 		return false;
 	look_at_program(p);
 	return !p->program_gone || !p->reset;
@@ -232,7 +272,9 @@ static bool inward(struct pump *p)
 	if (o == BROKEN)
 		end_inward(p);
 	p->inward_waits = o == NOTHING;
-	if (o == ENDED)
+	if (o == ENDED && p->in.reset)
+		p->in.done = p->out.done = true;
+	else if (o == ENDED)
 		end(&p->in, p->plain, SHUT_WR);
 	return o != NOTHING && o != FULL;
 }
@@ -254,7 +296,11 @@ static bool outward(struct pump *p)
 		return false;
 	look_at_program(p);         /* before an error that tells is received */
 	enum outcome o = move(&p->out, &n);
-	receive(p->plain, n);
+	p->reset = p->reset || p->out.reset; /* or it came just now */
+	if (n > 0) {
+		receive(p->plain, p->out.last + n - 1);
+		p->out.last = 1;
+	}
 	p->outward_waits = o == FULL;
 	if (o == ENDED)
 		end_outward(p);
@@ -273,7 +319,19 @@ static bool is_over(struct pump *p)
 	look_at_program(p);
 	if (p->program_gone && p->out.done)
 		return p->handed == 0 || p->reset;
-	return p->in.done && poll(&q, 1, 0) > 0 && (q.revents & POLLHUP);
+	if (!p->in.done || poll(&q, 1, 0) <= 0 || !(q.revents & POLLHUP))
+		return false;
+	p->in.reset = p->in.reset || (q.revents & POLLERR);
+	return true;
+}
+
+/* The peer has received everything: it can close without a word. */
+static void look_at_peer(struct pump *p)
+{
+	int unread = 0;
+
+	if (p->out.last > 0 && ioctl(p->marked, SIOCOUTQ, &unread) == 0 && unread == 0)
+		let_last_go(&p->out);
 }
 
 /* A peer that has gone is told again and again, so only who waits for it asks. */
@@ -285,7 +343,7 @@ static void wait_for_change(const struct pump *p)
 	if (p->inward_waits || p->outward_waits || p->in.done)
 		q[1].fd = p->marked;
 	q[1].events = (short)((p->inward_waits ? POLLIN : 0) | (p->outward_waits ? POLLOUT : 0));
-	if (poll(q, 2, -1) > 0 && (q[0].revents & POLLIN))
+	if (poll(q, 2, p->out.last > 0 ? LAST_MS_MAX : -1) > 0 && (q[0].revents & POLLIN))
 		epoll_wait(p->changes, &event, 1, 0);
 }
 
@@ -300,6 +358,7 @@ void weir_pump(int marked, int plain)
 
 	if (p.changes >= 0 && epoll_ctl(p.changes, EPOLL_CTL_ADD, plain, &all) == 0) {
 		for (;;) {
+			look_at_peer(&p);
 			bool more = inward(&p);
 			more = outward(&p) || more;
 			if (is_over(&p))
@@ -308,6 +367,8 @@ void weir_pump(int marked, int plain)
 				wait_for_change(&p);
 		}
 	}
+	if (!p.in.reset)
+		let_last_go(&p.out);
 	close(p.marked);
 	close(p.plain);
 	close(p.changes);

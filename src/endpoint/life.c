@@ -32,10 +32,18 @@ static void take_stale_bells(const struct weir_end *end)
 	weir_pipe_unlock(&end->in);
 }
 
+/* This process reads no more; who does will tell. */
+static void read_no_more(const struct weir_end *end)
+{
+	swap32_if(&end->in.pipe->reader_life, load32_relaxed(&weir_own_life), 0);
+}
+
 void weir_end_before_close(const struct weir_end *end, bool last)
 {
-	if (last)
-		take_stale_bells(end);
+	if (!last)
+		return;
+	take_stale_bells(end);
+	read_no_more(end);
 }
 
 void weir_end_after_close(const struct weir_end *end, bool last)
@@ -47,10 +55,34 @@ void weir_end_after_close(const struct weir_end *end, bool last)
 		weir_pair_release(&weir_session, end->index, end->side, end->generation);
 }
 
+/* A writer in mid-transfer asks poll, which does not tell of half an end: room is
+ * what wakes it. */
+static void wake_own_writer(const struct weir_end *end)
+{
+	if (load32_relaxed(&end->out.pipe->saturated) != WEIR_SATURATED ||
+	    weir_pipe_lock_writer(&end->out) != 0)
+		return;
+	weir_bell_make_writable(&end->out, end->fd);
+	weir_pipe_unlock_writer(&end->out);
+}
+
+static void wake_peers_writer(const struct weir_end *end)
+{
+	if (load32_relaxed(&end->in.pipe->saturated) != WEIR_SATURATED ||
+	    weir_pipe_lock(&end->in) != 0)
+		return;
+	weir_bell_settle(&end->in, end->fd);
+	weir_pipe_unlock(&end->in);
+}
+
 void weir_end_after_shutdown(const struct weir_end *end)
 {
 	suspect(&end->in, ASK_ONCE);
 	suspect(&end->out, ASK_ONCE);
+	if (weir_is_bare())
+		return;
+	wake_own_writer(end);
+	wake_peers_writer(end);
 }
 
 void weir_endpoints_suspect(void)

@@ -12,7 +12,6 @@ enum {
 	FIRST = 1,                  /* beside flags of send(2) */
 	NOT_TRIED = -6000,          /* beyond what an attempt may give */
 	ASK_EVERY = 256,            /* writes between two looks whether the peer lives */
-	ASK_FOR_A_WHILE = 1024,     /* looks after its process has ended */
 	IOV_STEP = 16,              /* vectors of one call once the kernel carries */
 };
 
@@ -26,20 +25,27 @@ static ssize_t broken(const struct weir_end *end, int flags, size_t total)
 	return n < 0 ? n : -EPIPE;
 }
 
+/* Is there a process that reads, or has it ended? Then nobody is known to, and
+ * each write asks the kernel until somebody has read. */
+static bool has_living_reader(struct weir_pipe *pipe)
+{
+	uint32_t life = load32_relaxed(&pipe->reader_life);
+
+	if (__builtin_expect(weir_life_ended(&weir_session, life), 0)) {
+		swap32_if(&pipe->reader_life, life, 0);
+		return false;
+	}
+	return life != 0;
+}
+
 /* A writer with room makes no system call, so it must be told when to ask.
  * Once the peer is known to have gone, the suspicion stays. */
 static bool has_lost_peer(const struct weir_end *end)
 {
 	struct weir_pipe *pipe = end->out.pipe;
-	uint32_t life = load32_relaxed(&pipe->reader_life);
-
-	/* The kernel tells of an end a little before it closes the descriptors. */
-	if (__builtin_expect(weir_life_ended(&weir_session, life), 0)) {
-		swap32_if(&pipe->reader_life, life, 0);
-		store32_relaxed(&pipe->suspect, ASK_FOR_A_WHILE);
-	}
 	uint32_t suspect = load32_relaxed(&pipe->suspect);
-	if (__builtin_expect(suspect == 0, 1) &&
+
+	if (__builtin_expect(suspect == 0 && has_living_reader(pipe), 1) &&
 	    load64_relaxed(&pipe->writes) % ASK_EVERY != ASK_EVERY - 1)
 		return false;
 	bool lost = os_send_now(end->fd, NULL, 0, MSG_NOSIGNAL) == -EPIPE;

@@ -285,6 +285,8 @@ static int wait_room_polling(const struct weir_end *end)
 	int timeout = os_timeout_ms(end->fd, SO_SNDTIMEO);
 	int events = os_poll_wait(end->fd, POLLOUT, timeout);
 
+	if (events > 0 && (events & (POLLERR | POLLHUP)))
+		store32_ordered(&end->out.pipe->suspect, 1); /* the next attempt asks */
 	return events > 0 ? WEIR_WAIT_AGAIN : WEIR_WAIT_ENDED;
 }
 

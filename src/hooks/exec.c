@@ -24,12 +24,19 @@ static bool is_variable(const char *entry, const char *assignment)
 	return strncmp(entry, assignment, name) == 0;
 }
 
+/* With this very value, and no other beside it. */
 static bool present(char *const *env, const char *assignment)
 {
-	for (; env && *env; env++)
-		if (is_variable(*env, assignment))
-			return true;
-	return false;
+	bool there = false;
+
+	for (; env && *env; env++) {
+		if (!is_variable(*env, assignment))
+			continue;
+		if (there || strcmp(*env, assignment) != 0)
+			return false;
+		there = true;
+	}
+	return there;
 }
 
 /* Ours is in it already, or comes before what the program wants preloaded. */
@@ -130,6 +137,12 @@ static const char *strip(const char *list, char *into)
 	return into;
 }
 
+/* Another session's name would keep the program out of this one. */
+static bool is_replaced(const struct passing *p, const char *entry)
+{
+	return (p->preload && entry == p->other) || (p->session && is_variable(entry, p->session));
+}
+
 static void complete(const struct passing *p, char *const *env, char **into, char *joined)
 {
 	size_t n = 0;
@@ -141,7 +154,7 @@ static void complete(const struct passing *p, char *const *env, char **into, cha
 	for (size_t i = 0; i < p->count; i++) {
 		if (env[i] == p->stripped)
 			into[n++] = (char *)(uintptr_t)strip(env[i], joined);
-		else if (env[i] != p->other || !p->preload)
+		else if (!is_replaced(p, env[i]))
 			into[n++] = env[i];
 	}
 	into[n] = NULL;
@@ -197,7 +210,7 @@ static void say_carried(const struct program *p, enum weir_reach reach)
 static void command_line(const struct program *p, char *fd, char *arguments, char **words)
 {
 	static char weir[] = "weir", carry[] = "carry";
-	size_t argc = count(p->argv), n = 0;
+	size_t argc = count(p->argv), envc = count(p->env), n = 0;
 
 	words[n++] = weir;
 	words[n++] = carry;
@@ -205,8 +218,11 @@ static void command_line(const struct program *p, char *fd, char *arguments, cha
 	words[n++] = (char *)(uintptr_t)p->path;
 	sprintf(arguments, "%zu", argc);
 	words[n++] = arguments;
-	memcpy(words + n, p->argv, argc * sizeof(char *));
-	memcpy(words + n + argc, p->env, (count(p->env) + 1) * sizeof(char *));
+	if (argc > 0)
+		memcpy(words + n, p->argv, argc * sizeof(char *));
+	if (envc > 0)
+		memcpy(words + n + argc, p->env, envc * sizeof(char *));
+	words[n + argc + envc] = NULL;
 }
 
 enum { LINE_WORDS = 6, NUMBER_SIZE = 24 };

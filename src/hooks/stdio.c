@@ -10,20 +10,27 @@
 
 enum {
 	STREAMS_MAX = 1024,
-	FILE_NO_READS = 4,          /* glibc's FILE flags, part of its ABI */
+	FILE_UNBUFFERED = 2,        /* glibc's FILE flags, part of its ABI */
+	FILE_NO_READS = 4,
 	FILE_NO_WRITES = 8,
+	BUFFER_SIZE = 4096,         /* what libc takes for a socket (its st_blksize) */
 };
 
-/* Our streams and their descriptors, for fileno. */
-static struct {
+/* Our streams and their descriptors, for fileno. Each place has a buffer, because
+ * libc takes another size for a stream of ours, and how far is read ahead shows. */
+static struct stream {
+	weir_word32 taken;
 	_Atomic(FILE *) stream;
 	int fd;
+	char *buffer;               /* stays with the place */
 } streams[STREAMS_MAX];
 static weir_word32 streams_bound;
 
-static int fd_of(void *cookie)
+static int fd_of(const void *cookie)
 {
-	return (int)(intptr_t)cookie;
+	const struct stream *s = cookie;
+
+	return s->fd;
 }
 
 static ssize_t stream_read(void *cookie, char *buf, size_t size)
@@ -32,17 +39,22 @@ static ssize_t stream_read(void *cookie, char *buf, size_t size)
 }
 
 /* Whole or failed, as libc's own streams write: less counts as an error. */
-static ssize_t stream_write(void *cookie, const char *buf, size_t size)
+static ssize_t write_whole(int fd, const char *buf, size_t size)
 {
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t n = weir_write(fd_of(cookie), buf + done, size - done);
+		ssize_t n = weir_write(fd, buf + done, size - done);
 		if (n < 0)
 			break;
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+static ssize_t stream_write(void *cookie, const char *buf, size_t size)
+{
+	return write_whole(fd_of(cookie), buf, size);
 }
 
 /* ESPIPE on a socket; the stream may have come to serve a file (freopen). */
@@ -56,33 +68,36 @@ static int stream_seek(void *cookie, off64_t *at, int whence)
 	return 0;
 }
 
-static void forget(int fd)
-{
-	uint32_t bound = load32_relaxed(&streams_bound);
-
-	for (uint32_t i = 0; i < bound; i++)
-		if (streams[i].fd == fd)
-			atomic_store(&streams[i].stream, NULL);
-}
-
 static int stream_close(void *cookie)
 {
-	forget(fd_of(cookie));
-	return weir_close(fd_of(cookie));
+	struct stream *s = cookie;
+	int fd = s->fd;
+
+	atomic_store(&s->stream, NULL);
+	store32_release(&s->taken, 0);
+	return weir_close(fd);
 }
 
-static bool remember(FILE *stream, int fd)
+static struct stream *take_place(int fd)
 {
 	for (uint32_t i = 0; i < STREAMS_MAX; i++) {
-		FILE *none = NULL;
-		if (!atomic_compare_exchange_strong(&streams[i].stream, &none, stream))
+		if (!swap32_if(&streams[i].taken, 0, 1))
 			continue;
 		streams[i].fd = fd;
 		while (load32_relaxed(&streams_bound) <= i)
 			store32_release(&streams_bound, i + 1);
-		return true;
+		return &streams[i];
 	}
-	return false;
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void give_buffer(struct stream *s, FILE *stream)
+{
+	if (!s->buffer)
+		s->buffer = malloc(BUFFER_SIZE);
+	if (s->buffer)
+		setvbuf(stream, s->buffer, _IOFBF, BUFFER_SIZE);
 }
 
 static FILE *open_stream(int fd, const char *mode)
@@ -93,12 +108,15 @@ static FILE *open_stream(int fd, const char *mode)
 	        .seek = stream_seek,
 	        .close = stream_close,
 	};
-	FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
+	struct stream *s = take_place(fd);
+	FILE *stream = s ? fopencookie(s, mode, functions) : NULL;
 
-	if (stream && !remember(stream, fd)) {
-		errno = ENOMEM; /* the stream itself is lost: closing it would close fd */
+	if (s && !stream)
+		store32_release(&s->taken, 0);
+	if (!stream)
 		return NULL;
-	}
+	give_buffer(s, stream);
+	atomic_store(&s->stream, stream);
 	return stream;
 }
 
@@ -217,6 +235,21 @@ static void move_output(FILE *from, FILE *to)
 		__fpurge(from);
 }
 
+/* What the old stream had read ahead comes first. */
+static void move_input(FILE *from, FILE *to)
+{
+	while (from->_IO_read_end > from->_IO_read_ptr)
+		ungetc((unsigned char)*--from->_IO_read_end, to);
+}
+
+static void keep_mode(const FILE *from, FILE *to)
+{
+	if (from->_flags & FILE_UNBUFFERED)
+		setvbuf(to, NULL, _IONBF, 0);
+	else if (__flbf((FILE *)(uintptr_t)from))
+		setvbuf(to, NULL, _IOLBF, BUFFER_SIZE);
+}
+
 static void replace_stream(FILE **standard, int fd, const char *mode)
 {
 	if (our_fileno(*standard) == fd || weir_real()->fileno(*standard) != fd)
@@ -224,11 +257,10 @@ static void replace_stream(FILE **standard, int fd, const char *mode)
 	FILE *stream = open_stream(fd, mode);
 	if (!stream)
 		return;
-	if (fd == STDERR_FILENO)
-		setvbuf(stream, NULL, _IONBF, 0);
-	else if (__flbf(*standard))
-		setvbuf(stream, NULL, _IOLBF, BUFSIZ);
-	if (fd != STDIN_FILENO)
+	keep_mode(*standard, stream);
+	if (fd == STDIN_FILENO)
+		move_input(*standard, stream);
+	else
 		move_output(*standard, stream);
 	*standard = stream;
 }
@@ -257,7 +289,7 @@ __attribute__((format(printf, 2, 0))) static int print_to(int fd, const char *fo
 
 	if (len < 0)
 		return len;
-	ssize_t n = stream_write((void *)(intptr_t)fd, text, (size_t)len);
+	ssize_t n = write_whole(fd, text, (size_t)len);
 	free(text);
 	return n == len ? len : -1;
 }

@@ -110,6 +110,9 @@ static bool process(long number, const struct arguments *x, long *result)
 	case SYS_fork: *result = fork(); return true;
 #endif
 	case SYS_execve: *result = execve(AT(0), AT(1), AT(2)); return true;
+	case SYS_execveat:
+		*result = execveat(INT(0), AT(1), AT(2), AT(3), INT(4));
+		return true;
 	case SYS_wait4: *result = wait4((pid_t)x->a[0], AT(1), INT(2), AT(3)); return true;
 #ifdef SYS_seccomp
 	case SYS_seccomp:

@@ -1,11 +1,13 @@
 #include "pipe/pipe.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/lock.h"
 #include "base/message.h"
+#include "base/os.h"
 #include "pipe/bell.h"
 
 enum { LOCK_WAIT_NS_MAX = 20 * 1000 * 1000 };
@@ -130,6 +132,21 @@ static int locked(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex, int e
 	return 0;
 }
 
+/* The kernel does not see that the owner died, if a signal handler took a robust
+ * lock of its own in the few instructions in which this one was in no list of the
+ * owner's (set_robust_list(2)). Then it is marked here as the kernel would. */
+static void mark_if_owner_died(pthread_mutex_t *mutex)
+{
+	int *word = &mutex->__data.__lock;
+	int seen = __atomic_load_n(word, __ATOMIC_RELAXED);
+	uint32_t owner = (uint32_t)seen & FUTEX_TID_MASK;
+
+	if (owner == 0 || os_task_lives(owner))
+		return;
+	int died = (int)(((uint32_t)seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+	__atomic_compare_exchange_n(word, &seen, died, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
 /* Waits in pieces: an owner that a signal interrupts between the release and the
  * wake of the next owner may stay away for as long as its handler likes. */
 static int lock_busy(pthread_mutex_t *mutex)
@@ -143,6 +160,8 @@ static int lock_busy(pthread_mutex_t *mutex)
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
 		error = pthread_mutex_timedlock(mutex, &until);
+		if (error == ETIMEDOUT)
+			mark_if_owner_died(mutex);
 	} while (error == ETIMEDOUT);
 	return error;
 }

@@ -97,7 +97,7 @@ struct weir_pipe {
 	weir_word32 watch;          /* enum weir_watch, or-ed */
 	weir_word32 carrier;        /* enum weir_carrier */
 	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
-	weir_word32 reader_life;    /* of who reads (pair/life.h); 0 where unknown */
+	weir_word32 reader_life;    /* of who last read (pair/life.h); 0: unknown, ask */
 	weir_word32 generation;     /* of the slot: a reference to an older one is void */
 
 	/* Who sleeps, as far as there is place: [0] readers, [1] writers. */

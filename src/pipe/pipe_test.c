@@ -1,9 +1,12 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/test_random.h"
 #include "pipe/test_pipe.h"
@@ -201,6 +204,37 @@ static void owners_die(void)
 	weir_pipe_reset(t.pipe, TEST_GENERATION + 1);
 	die_holding(&t, true, true);
 	CHECK_EQ(weir_pipe_lock(&t.ref), -ESTALE);
+	test_pipe_close(&t);
+}
+
+/* The kernel does not know what a child holds that has taken its list away. */
+static void die_unseen(struct test_pipe *t)
+{
+	static struct robust_list_head none = {.list = {&none.list}};
+	pid_t child = fork();
+
+	if (child == 0) {
+		weir_pipe_lock(&t->ref);
+		syscall(SYS_set_robust_list, &none, sizeof(none));
+		raise(SIGKILL);
+	}
+	siginfo_t info;
+	CHECK_EQ(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	CHECK_EQ(weir_pipe_lock_writer(&t->ref), 0); /* of a zombie */
+	weir_pipe_unlock_writer(&t->ref);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+}
+
+static void owners_die_unseen(void)
+{
+	struct test_pipe t = test_pipe_open(64);
+
+	test_pipe_put(&t, "kept", 4);
+	die_unseen(&t);
+	CHECK_EQ(weir_pipe_lock(&t.ref), 0);
+	weir_pipe_unlock(&t.ref);
+	CHECK_EQ(test_pipe_put(&t, "+", 1), 1);
+	CHECK_TEXT(test_pipe_text(&t, 10), "kept+");
 	test_pipe_close(&t);
 }
 
@@ -444,6 +478,7 @@ int main(void)
 	RUN(locks);
 	RUN(a_former_life_is_void);
 	RUN(owners_die);
+	RUN(owners_die_unseen);
 	RUN(handlers_leave_bytes_aside);
 	RUN(aside_keeps_the_bound);
 	RUN(aside_exceeds_it_by_so_much);

@@ -76,4 +76,6 @@ ACROSS_PROGRAMS = [
     across("sftp_loopback", capacities=(DEFAULT, "64")),
     across("git_over_ssh", capacities=(DEFAULT, "64")),
     across("rsync_local", capacities=(DEFAULT, "64")),
+    across("nginx_channels", capacities=(DEFAULT, "64")),
+    across("python_reduction", capacities=(DEFAULT, "64")),
 ]

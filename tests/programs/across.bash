@@ -7,8 +7,13 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 folder=$(mktemp -d)
 sshd_pid=
+nginx_pid=
 
 clean_up() {
+	if [ -n "$nginx_pid" ]; then
+		kill -QUIT "$nginx_pid" || true
+		wait "$nginx_pid" || true
+	fi
 	if [ -n "$sshd_pid" ]; then
 		kill "$sshd_pid" || true
 		wait "$sshd_pid" || true
@@ -184,6 +189,101 @@ rsync_local() {
 	rsync -a -e "$folder/local-shell" "$folder/source/" "nowhere:$folder/there/"
 	rsync -a -e "$folder/local-shell" "nowhere:$folder/there/" "$folder/back/"
 	(cd "$folder/back" && sha256sum a b)
+}
+
+# ---- nginx (whose master hands its workers each other's channels as descriptors) ----
+
+write_nginx_config() {
+	cat >"$folder/nginx.conf" <<-END
+		daemon off;
+		worker_processes 2;
+		pid $folder/nginx.pid;
+		error_log $folder/error.log notice;
+		events { worker_connections 64; }
+		http {
+			access_log off;
+			client_body_temp_path $folder/body;
+			proxy_temp_path $folder/proxy;
+			fastcgi_temp_path $folder/fastcgi;
+			uwsgi_temp_path $folder/uwsgi;
+			scgi_temp_path $folder/scgi;
+			server { listen 127.0.0.1:$1; location / { root $folder/pages; } }
+		}
+	END
+	if [ "$(id -u)" -eq 0 ]; then
+		echo 'user nobody nogroup;' >>"$folder/nginx.conf"
+	fi
+}
+
+# try COMMAND... waits until it succeeds, for as long as nginx is there.
+try() {
+	local tries
+	for tries in $(seq 300); do
+		if "$@" 2>>"$folder/try.log"; then
+			return
+		fi
+		kill -0 "$nginx_pid" || break
+		sleep 0.1
+	done
+	echo "not after $tries tries: $*" >&2
+	tail -n 20 "$folder/error.log" "$folder/nginx.log" >&2
+	return 1
+}
+
+workers() {
+	pgrep -P "$nginx_pid" -x nginx | sort
+}
+
+# Two workers, none of which is in the list.
+two_new_workers() {
+	[ "$(workers | wc -l)" -eq 2 ] && [ -z "$(comm -12 <(workers) "$1")" ]
+}
+
+fetch() {
+	perl -MIO::Socket::INET -e '
+		my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $ARGV[0]) or exit 1;
+		print $s "GET /lines HTTP/1.0\r\n\r\n";
+		local $/;
+		my ($head, $body) = split /\r\n\r\n/, <$s>, 2;
+		print $head =~ m{^HTTP/1.1 (200 OK)}, "\n", $body;
+	' "$1"
+}
+
+# Each reload starts two workers, tells them of each other and ends the two before.
+reload_nginx() {
+	workers >"$folder/workers"
+	kill -HUP "$nginx_pid"
+	try two_new_workers "$folder/workers"
+	fetch "$1" | sha256sum
+}
+
+nginx_channels() {
+	local port
+	port=$(free_port)
+	mkdir "$folder/pages"
+	numbers 50000 >"$folder/pages/lines"
+	chmod -R a+rX "$folder"
+	write_nginx_config "$port"
+	nginx -p "$folder" -e "$folder/error.log" -c "$folder/nginx.conf" >"$folder/nginx.log" 2>&1 &
+	nginx_pid=$!
+	try fetch "$port" >"$folder/first"
+	try two_new_workers /dev/null
+	sha256sum <"$folder/first"
+	for _ in 1 2 3; do
+		reload_nginx "$port"
+	done
+	kill -USR1 "$nginx_pid"
+	fetch "$port" | sha256sum
+	kill -QUIT "$nginx_pid"
+	wait "$nginx_pid" && echo 'ended in order'
+	nginx_pid=
+	grep -cE '\[(alert|crit|emerg)\]' "$folder/error.log" || true
+}
+
+# ---- CPython's own way of passing descriptors ----
+
+python_reduction() {
+	/usr/bin/python3 "$here/reduction.py"
 }
 
 name=${1:?usage: across.bash NAME}

@@ -98,7 +98,7 @@ CASE(a_program_that_receives_no_more)
 	close(sv[1]);
 	hear(sv[0], "deaf");
 	send_until_broken(sv[0]);
-	child_join(pid);
+	child_kill(pid);
 	hear_end(sv[0]);
 }
 
@@ -128,6 +128,44 @@ CASE(the_program_learns_that_its_peer_has_gone)
 	int status = child_status(pid);
 	CHECK(WIFEXITED(status));
 	CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+CASE(the_program_learns_that_its_bytes_were_not_read)
+{
+	int sv[2];
+	open_one(sv);
+	pid_t pid = START(sv[1], "reset");
+	close(sv[1]);
+	struct pollfd p = {.fd = sv[0], .events = POLLIN};
+	CHECK_EQ(poll(&p, 1, -1), 1);
+	close(sv[0]);
+	CHECK_EQ(WEXITSTATUS(child_status(pid)), 0);
+}
+
+CASE(a_program_whose_bytes_were_read_sees_the_end)
+{
+	int sv[2];
+	open_one(sv);
+	pid_t pid = START(sv[1], "end");
+	close(sv[1]);
+	hear(sv[0], "read");
+	close(sv[0]);
+	CHECK_EQ(WEXITSTATUS(child_status(pid)), 0);
+}
+
+/* Its socket has room only when everything was received. */
+CASE(a_program_with_a_small_buffer)
+{
+	char text[65] = "";
+	int sv[2];
+	open_one(sv);
+	memset(text, 'x', 64);
+	pid_t pid = START(sv[1], "small-buffer");
+	close(sv[1]);
+	for (int i = 0; i < 4; i++)
+		hear(sv[0], text);
+	child_join(pid);
+	hear_end(sv[0]);
 }
 
 CASE(unread_bytes_reset)

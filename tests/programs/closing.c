@@ -186,6 +186,42 @@ CASE(a_long_write_returns_its_part_when_the_peer_leaves)
 	CHECK_EQ(sigpipes, 1);
 }
 
+CASE(a_long_write_returns_its_part_when_the_peer_stops_reading)
+{
+	int sv[2];
+	struct worker w;
+	on_signal(SIGPIPE, count_sigpipe, SA_RESTART);
+	pair_open(sv, 0);
+	struct waiting_writer writer = {.fd = sv[0]};
+	worker_start(&w, write_much, &writer);
+	drain(sv[1], 1000, 0);
+	wait_until_asleep(w.tid);
+	CHECK(shutdown(sv[1], SHUT_RD) == 0);
+	worker_join(&w);
+	CHECK(writer.sent >= 1000 && writer.sent < 4 << 20);
+	CHECK_EQ(writer.signals, 0);
+	drain(sv[1], (size_t)writer.sent - 1000, 1000);
+	hear_end(sv[1]);
+}
+
+CASE(a_long_write_returns_its_part_when_its_own_end_is_shut)
+{
+	int sv[2];
+	struct worker w;
+	on_signal(SIGPIPE, count_sigpipe, SA_RESTART);
+	pair_open(sv, 0);
+	struct waiting_writer writer = {.fd = sv[0]};
+	worker_start(&w, write_much, &writer);
+	drain(sv[1], 1000, 0);
+	wait_until_asleep(w.tid);
+	CHECK(shutdown(sv[0], SHUT_WR) == 0);
+	worker_join(&w);
+	CHECK(writer.sent >= 1000 && writer.sent < 4 << 20);
+	CHECK_EQ(writer.signals, 0);
+	drain(sv[1], (size_t)writer.sent - 1000, 1000);
+	hear_end(sv[1]);
+}
+
 CASE(connection_reset_when_data_was_unread)
 {
 	char byte;

@@ -1,13 +1,15 @@
 /* Processes that die at any moment while they share a pair.
  *
- * Random from WEIR_SEED (printed); WEIR_ROUNDS says how often. The survivors see
- * what the kernel would show them: all that was written, then the end.
+ * Random from WEIR_SEED (printed). WEIR_ROUNDS says how often, WEIR_STRIDE how many
+ * instructions lie between two deaths, about. The survivors see what the kernel
+ * would show them: all that was written, then the end.
  */
 #include "check.h"
 #include <sys/epoll.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 
-enum { WAIT_MS_MAX = 8000, CHUNK_MAX = 3000 };
+enum { WAIT_MS_MAX = 8000, CHUNK_MAX = 3000, ROOMY = 64 };
 
 /* Where everybody writes down how far it came; no pair is needed for that. */
 static struct {
@@ -27,24 +29,66 @@ static unsigned int draw(unsigned int below)
 	return (unsigned int)(state >> 33) % below;
 }
 
-static int setting(const char *name, int otherwise)
-{
-	const char *text = getenv(name);
+/* ---- ways to die ---- */
 
-	return text ? atoi(text) : otherwise;
+static void exit_at_once(int number)
+{
+	(void)number;
+	_exit(0);
+}
+
+static void abort_at_once(int number)
+{
+	(void)number;
+	abort();
+}
+
+/* Two signals end by a call of the process's own, whatever it was doing. */
+static const int ways[] = {SIGKILL, SIGSEGV, SIGABRT, SIGTERM, SIGUSR1};
+
+static void prepare_to_die(void)
+{
+	struct rlimit none = {0, 0};
+
+	CHECK(setrlimit(RLIMIT_CORE, &none) == 0);
+	on_signal(SIGTERM, exit_at_once, SA_RESTART);
+	on_signal(SIGUSR1, abort_at_once, SA_RESTART);
+}
+
+static int some_way(void)
+{
+	return ways[draw(sizeof(ways) / sizeof(ways[0]))];
+}
+
+/* ---- rounds ---- */
+
+static bool narrow;
+
+static void find_out_the_room(void)
+{
+	int sv[2];
+
+	pair_open(sv, 0);
+	narrow = fill(sv[0]) < ROOMY;
+	CHECK(close(sv[0]) == 0 && close(sv[1]) == 0);
+}
+
+/* The text, or one byte of it where no more has room. */
+static const char *fitting(const char *text)
+{
+	return narrow ? text + strlen(text) - 1 : text;
 }
 
 static void begin(void)
 {
-	static bool said;
 	const char *seed = getenv("WEIR_SEED");
 
-	state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
-	if (!said)
-		fprintf(stderr, "WEIR_SEED=%llu\n", (unsigned long long)state);
-	said = true;
+	state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
+	fprintf(stderr, "WEIR_SEED=%llu\n", (unsigned long long)state);
 	now = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(now != MAP_FAILED);
+	prepare_to_die();
+	find_out_the_room();
 }
 
 static void start_round(void)
@@ -78,7 +122,7 @@ static void must_succeed(pid_t pid, const char *role)
 
 static void must_be_dead(pid_t pid, const char *role)
 {
-	kill(pid, SIGKILL);
+	CHECK(kill(pid, some_way()) == 0);
 	end_of(pid, role);
 }
 
@@ -196,8 +240,8 @@ static void both_die(void)
 	pid_t w = writer(sv), r = reader(sv);
 	let_run();
 	must_be_dead(draw(2) ? w : r, "first");
-	kill(w, SIGKILL);
-	kill(r, SIGKILL);
+	kill(w, some_way());
+	kill(r, some_way());
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	uint64_t at = now->read, end;
@@ -220,10 +264,10 @@ static void both_die(void)
 	end = at;
 	CHECK(end <= now->offered);
 	CHECK(end >= now->written || now->asked >= now->written);
-	say(sv[0], "goes on");
-	hear(sv[1], "goes on");
-	say(sv[1], "back");
-	hear(sv[0], "back");
+	say(sv[0], fitting("goes on"));
+	hear(sv[1], fitting("goes on"));
+	say(sv[1], fitting("back"));
+	hear(sv[0], fitting("back"));
 	close_both(sv);
 }
 
@@ -275,9 +319,39 @@ static void creator_dies(void)
 		check_totals();
 }
 
+/* Bytes that nobody will ever read are a reset, once; if all were read, it is an
+ * orderly end. */
+static void leaves_bytes_unread(void)
+{
+	char bytes[50] = "";
+	int sv[2];
+	pair_open(sv, 0);
+	ssize_t sent = send(sv[0], bytes, 1 + draw(50), MSG_DONTWAIT);
+	CHECK(sent > 0);
+	unsigned int taken = draw((unsigned int)sent + 1);
+	pid_t pid = child_start();
+	if (pid == 0) {
+		close(sv[0]);
+		if (taken > 0)
+			CHECK_EQ(recv(sv[1], bytes, taken, MSG_WAITALL), taken);
+		now->ready = 1;
+		for (;;)
+			pause();
+	}
+	close(sv[1]);
+	while (!now->ready)
+		sleep_ms(1);
+	must_be_dead(pid, "reader");
+	if (taken < sent)
+		CHECK_FAILS(recv(sv[0], bytes, 1, 0), ECONNRESET);
+	hear_end(sv[0]);
+	CHECK_FAILS(send(sv[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+	close(sv[0]);
+}
+
 static void repeat(void (*round)(void), int otherwise)
 {
-	int rounds = setting("WEIR_ROUNDS", otherwise);
+	int rounds = check_setting("WEIR_ROUNDS", otherwise);
 
 	begin();
 	for (int i = 0; i < rounds; i++) {
@@ -291,19 +365,24 @@ CASE(the_reader_dies) { repeat(reader_dies, 150); }
 CASE(both_die_and_a_third_goes_on) { repeat(both_die, 150); }
 CASE(one_of_several_holders_dies) { repeat(one_holder_of_several, 80); }
 CASE(the_creator_dies) { repeat(creator_dies, 80); }
+CASE(the_dead_leave_bytes_unread) { repeat(leaves_bytes_unread, 80); }
 
 /* ---- at every instruction ---- */
 
-enum { STEPS_MAX = 100000 };
+enum { STEPS_MAX = 100000, DEATHS = 30 };
+
+static const char *to_parent(void) { return fitting("abcdefgh"); }
+static const char *to_child(void) { return fitting("1234"); }
 
 static void exchange(int fd)
 {
+	ssize_t out = (ssize_t)strlen(to_parent()), in = (ssize_t)strlen(to_child());
 	char got[8];
 
-	if (write(fd, "abcdefgh", 8) != 8)
+	if (write(fd, to_parent(), (size_t)out) != out)
 		_exit(1);
 	now->step = 1;
-	if (read(fd, got, 4) != 4)
+	if (read(fd, got, (size_t)in) != in)
 		_exit(2);
 	now->step = 2;
 	_exit(0);
@@ -327,8 +406,8 @@ static pid_t stopped_child(const int sv[2])
 	return pid;
 }
 
-/* Lets it go that many instructions and kills it. False where it ended before. */
-static bool kill_at(pid_t pid, int steps)
+/* Lets it go that many instructions; how many it went before it ended by itself. */
+static int step(pid_t pid, int steps)
 {
 	int status = 0;
 
@@ -337,12 +416,21 @@ static bool kill_at(pid_t pid, int steps)
 		CHECK(waitpid(pid, &status, 0) == pid);
 		if (WIFEXITED(status)) {
 			CHECK_EQ(WEXITSTATUS(status), 0);
-			return false;
+			return i;
 		}
 	}
-	CHECK(kill(pid, SIGKILL) == 0);
-	CHECK(waitpid(pid, &status, 0) == pid);
-	return true;
+	return steps;
+}
+
+static void end_stopped(pid_t pid)
+{
+	int way = some_way();
+
+	if (way == SIGKILL)
+		CHECK(kill(pid, SIGKILL) == 0);
+	else
+		CHECK(ptrace(PTRACE_DETACH, pid, NULL, (void *)(intptr_t)way) == 0);
+	end_of(pid, "stopped child");
 }
 
 /* All of `text` or none of it, and then EAGAIN. */
@@ -372,74 +460,85 @@ static int watching(const int sv[2])
 	return set;
 }
 
-static void survives(const int sv[2])
+/* Both ends are still held, and the pair is as good as new. */
+static void check_that_it_survives(const int sv[2])
 {
 	CHECK_EQ(readiness(sv[0]), POLLOUT);
 	CHECK_EQ(readiness(sv[1]), POLLOUT);
 	for (int i = 0; i < 3; i++) {
-		say(sv[0], "to b");
-		CHECK_EQ(readiness(sv[1]), POLLIN | POLLOUT);
-		hear(sv[1], "to b");
-		say(sv[1], "to a");
-		hear(sv[0], "to a");
+		say(sv[0], fitting("to b"));
+		CHECK(readiness(sv[1]) & POLLIN);
+		hear(sv[1], fitting("to b"));
+		say(sv[1], fitting("to a"));
+		hear(sv[0], fitting("to a"));
 		size_t n = fill(sv[i & 1]);
 		drain(sv[!(i & 1)], n, 0);
 	}
 }
 
-/* False where the child ended before. */
-static bool die_at(int steps, bool watched, bool alone)
+static void check_what_was_under_way(const int sv[2], int reached)
 {
-	int sv[2], set = -1;
-	char byte;
+	CHECK(all_or_none(sv[1], to_parent()) > 0 || reached < 1);
+	CHECK(all_or_none(sv[0], to_child()) == 0 || reached < 2);
+}
+
+/* Nobody else holds the end: what was written, perhaps a reset, the end. */
+static void check_the_end(int fd, int reached)
+{
+	char got[16];
+	ssize_t n = read(fd, got, sizeof(got));
+
+	if (n > 0) {
+		CHECK_EQ(n, strlen(to_parent()));
+		CHECK(memcmp(got, to_parent(), (size_t)n) == 0);
+		n = read(fd, got, sizeof(got));
+	}
+	if (n < 0) {
+		CHECK_EQ(errno, ECONNRESET);
+		CHECK(reached < 2);
+		n = read(fd, got, sizeof(got));
+	}
+	CHECK_EQ(n, 0);
+	CHECK_FAILS(send(fd, "x", 1, MSG_NOSIGNAL), EPIPE);
+}
+
+/* How many instructions the child went: fewer where it ended before. */
+static int die_at(int steps, bool watched, bool alone)
+{
+	int sv[2];
 
 	start_round();
 	pair_open(sv, 0);
-	if (watched)
-		set = watching(sv);
-	say(sv[1], "1234");
+	int set = watched ? watching(sv) : -1;
+	say(sv[1], to_child());
 	pid_t pid = stopped_child(sv);
 	if (alone)
 		close(sv[0]);
-	bool killed = kill_at(pid, steps);
-	int step = now->step;
+	int gone = step(pid, steps);
+	if (gone == steps)
+		end_stopped(pid);
 	if (alone) {
-		char got[16];
-		ssize_t n = read(sv[1], got, sizeof(got));
-		if (n > 0) {
-			CHECK(n == 8 && memcmp(got, "abcdefgh", 8) == 0);
-			n = read(sv[1], got, sizeof(got));
-		}
-		if (n < 0) {
-			CHECK_EQ(errno, ECONNRESET);
-			CHECK(step < 2);
-		}
-		CHECK_EQ(read(sv[1], &byte, 1), 0);
-		CHECK_FAILS(send(sv[1], "x", 1, MSG_NOSIGNAL), EPIPE);
-		close(sv[1]);
+		check_the_end(sv[1], now->step);
 	} else {
-		size_t out = all_or_none(sv[1], "abcdefgh");
-		CHECK(out == 8 || step < 1);
-		size_t in = all_or_none(sv[0], "1234");
-		CHECK(in == 0 || step < 2);
-		survives(sv);
-		close_both(sv);
+		check_what_was_under_way(sv, now->step);
+		check_that_it_survives(sv);
+		close(sv[0]);
 	}
+	close(sv[1]);
 	if (set >= 0)
 		close(set);
-	return killed;
+	return gone;
 }
 
 static void every_instruction(bool watched, bool alone)
 {
-	int stride = setting("WEIR_STRIDE", 13);
-
 	begin();
-	for (int steps = (int)draw((unsigned int)stride); steps < STEPS_MAX;
+	int all = die_at(STEPS_MAX, watched, alone);
+	CHECK(all < STEPS_MAX);
+	int stride = check_setting("WEIR_STRIDE", all / DEATHS + 1);
+	for (int steps = (int)draw((unsigned int)stride); steps < all;
 	     steps += 1 + (int)draw((unsigned int)stride * 2 - 1))
-		if (!die_at(steps, watched, alone))
-			return;
-	CHECK(!"an end");
+		die_at(steps, watched, alone);
 }
 
 CASE(at_every_instruction) { every_instruction(false, false); }

@@ -4,7 +4,8 @@
  *
  * What comes in on standard input goes to the command, what the command says comes
  * out on standard output; ends with the command's status. WAY is how it is
- * started. `WAY@` leaves the environment empty but for PATH; `WAY+` writes the
+ * started: popen reads what it says through popen's pipe, popen-w writes to it what
+ * comes in. `WAY@` leaves the environment empty but for PATH; `WAY+` writes the
  * input before the start, as far as it fits; `WAY=2` makes 2 the pair's, too.
  */
 #include "check.h"
@@ -36,6 +37,16 @@ static void give(int fd)
 		input_done += (size_t)n;
 	if (n < 0 && errno != EAGAIN)
 		input_done = input_size;
+}
+
+static void copy(int to, const char *bytes, ssize_t n)
+{
+	for (ssize_t done = 0; done < n;) {
+		ssize_t k = write(to, bytes + done, (size_t)(n - done));
+		if (k < 0)
+			exit(125);
+		done += k;
+	}
 }
 
 static char **environment(void)
@@ -71,9 +82,38 @@ static const char *joined(char **argv)
 	return line;
 }
 
-/* At most four arguments where they are a list. */
-#define LIST(argv) argv[0], argv[1], argv[1] ? argv[2] : NULL, \
-	argv[1] && argv[2] ? argv[3] : NULL, NULL
+/* One side of the command is the pair, the other popen's pipe: bytes are copied
+ * between that and the pair. */
+static int piped(const char *line, const char *mode)
+{
+	char buffer[4096];
+	FILE *stream = popen(line, mode);
+	bool reads = mode[0] == 'r';
+	ssize_t n;
+
+	if (!stream)
+		return 126;
+	int from = reads ? fileno(stream) : STDIN_FILENO;
+	int to = reads ? STDOUT_FILENO : fileno(stream);
+	while ((n = read(from, buffer, sizeof(buffer))) > 0)
+		copy(to, buffer, n);
+	return WEXITSTATUS(pclose(stream));
+}
+
+/* At most two arguments behind the name, where they are a list. */
+static void become_list(const char *way, const char *path, char **a)
+{
+	if (strcmp(way, "execl") == 0)
+		execl(path, a[0], a[1], a[1] ? a[2] : NULL, NULL);
+	else if (strcmp(way, "execlp") == 0)
+		execlp(a[0], a[0], a[1], a[1] ? a[2] : NULL, NULL);
+	else if (!a[1])
+		execle(path, a[0], NULL, environment());
+	else if (!a[2])
+		execle(path, a[0], a[1], NULL, environment());
+	else
+		execle(path, a[0], a[1], a[2], NULL, environment());
+}
 
 static void become(const char *way, char **argv)
 {
@@ -90,12 +130,8 @@ static void become(const char *way, char **argv)
 		execvp(argv[0], argv);
 	else if (strcmp(way, "execvpe") == 0)
 		execvpe(argv[0], argv, environment());
-	else if (strcmp(way, "execl") == 0)
-		execl(path, LIST(argv));
-	else if (strcmp(way, "execlp") == 0)
-		execlp(argv[0], LIST(argv));
-	else if (strcmp(way, "execle") == 0)
-		execle(path, LIST(argv), environment());
+	else if (strncmp(way, "execl", 5) == 0)
+		become_list(way, path, argv);
 	else if (strncmp(way, "fexecve", 7) == 0)
 		fexecve(open(path, O_RDONLY | flags), argv, environment());
 	else if (strcmp(way, "execveat-path") == 0)
@@ -106,8 +142,14 @@ static void become(const char *way, char **argv)
 		execveat(open(path, O_PATH | flags), "", argv, environment(), AT_EMPTY_PATH);
 	else if (strcmp(way, "syscall") == 0)
 		syscall(SYS_execve, path, argv, environment());
+	else if (strcmp(way, "syscall-at") == 0)
+		syscall(SYS_execveat, open(path, O_PATH), "", argv, environment(), AT_EMPTY_PATH);
 	else if (strcmp(way, "system") == 0)
 		_exit(WEXITSTATUS(system(joined(argv))));
+	else if (strcmp(way, "popen") == 0)
+		_exit(piped(joined(argv), "r"));
+	else if (strcmp(way, "popen-w") == 0)
+		_exit(piped(joined(argv), "w"));
 	fprintf(stderr, "%s %s: %s\n", way, argv[0], strerrorname_np(errno));
 	_exit(errno == ENOENT ? 127 : 126);
 }
@@ -148,16 +190,6 @@ static pid_t start(const char *way, int fd, char **argv)
 	return pid;
 }
 
-static void copy_output(const char *bytes, ssize_t n)
-{
-	for (ssize_t done = 0; done < n;) {
-		ssize_t k = write(STDOUT_FILENO, bytes + done, (size_t)(n - done));
-		if (k < 0)
-			exit(125);
-		done += k;
-	}
-}
-
 static void converse(int fd)
 {
 	char buffer[65536];
@@ -178,7 +210,7 @@ static void converse(int fd)
 		ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 		if (n == 0 || (n < 0 && errno != EAGAIN))
 			return;
-		copy_output(buffer, n);
+		copy(STDOUT_FILENO, buffer, n);
 	}
 }
 

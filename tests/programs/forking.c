@@ -207,6 +207,50 @@ CASE(a_killed_child_nobody_waited_for)
 	child_status(pid);
 }
 
+/* No process that lives has ever read, and nobody tells the writer: it is not the
+ * parent of who died. */
+CASE(a_killed_sibling_breaks_the_pipe_at_once)
+{
+	int sv[2], told[2];
+	char byte;
+	pair_open(sv, 0);
+	CHECK(pipe(told) == 0);
+	pid_t holder = child_that_holds(sv[1], sv[0]);
+	for (int i = 0; i < 8; i++)
+		say(sv[0], "unheard");
+	pid_t writer = child_start();
+	if (writer == 0) {
+		CHECK_EQ(read(told[0], &byte, 1), 1);
+		CHECK_FAILS(send(sv[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+		CHECK_FAILS(recv(sv[0], &byte, 1, 0), ECONNRESET);
+		_exit(0);
+	}
+	CHECK(close(sv[0]) == 0);
+	child_kill(holder);
+	say(told[1], "!");
+	child_join(writer);
+}
+
+/* The writer sleeps in the middle of a long write. */
+CASE(a_killed_sibling_ends_a_long_write)
+{
+	int sv[2];
+	pair_open(sv, 0);
+	pid_t holder = child_that_holds(sv[1], sv[0]);
+	pid_t writer = child_start();
+	if (writer == 0) {
+		static unsigned char much[4 << 20];
+		ssize_t n = write(sv[0], much, sizeof(much));
+		CHECK(n > 0 && n < (ssize_t)sizeof(much));
+		CHECK_FAILS(send(sv[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+		_exit(0);
+	}
+	CHECK(close(sv[0]) == 0);
+	wait_until_asleep(writer);
+	child_kill(holder);
+	child_join(writer);
+}
+
 CASE(a_killed_child_wakes_a_reader)
 {
 	int sv[2];

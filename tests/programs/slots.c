@@ -2,6 +2,7 @@
  *
  *	slots churn COUNT	COUNT pairs, made and closed across forks and kills
  *	slots live COUNT	COUNT pairs open at once, each used
+ *	slots rounds COUNT	COUNT times 50 pairs at once, whose holder closes or dies
  *
  * Each pair carries a byte each way, so that a slot that still belonged to
  * another pair would show.
@@ -90,18 +91,60 @@ static void live(long count)
 		use(sv[i], (char)~i);
 }
 
+enum { ROUND = 50 };
+
+static void open_all(int sv[ROUND][2], char byte)
+{
+	for (int i = 0; i < ROUND; i++)
+		CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sv[i]) == 0);
+	for (int i = 0; i < ROUND; i++)
+		use(sv[i], byte);
+}
+
+/* Who is killed leaves the pairs that it made; who is killed last leaves those that
+ * it inherited. */
+static void rounds(long count)
+{
+	int sv[ROUND][2];
+
+	for (long i = 0; i < count; i++) {
+		pid_t pid = fork();
+		CHECK(pid >= 0);
+		if (pid == 0) {
+			open_all(sv, (char)i);
+			if (i % 4 == 1)
+				for (int k = 0; k < ROUND; k++)
+					CHECK(close(sv[k][0]) == 0 && close(sv[k][1]) == 0);
+			if (i % 4 == 2 && fork() == 0)
+				use(sv[0], 'c');
+			if (i % 4 != 3)
+				raise(SIGKILL);
+			_exit(0);
+		}
+		CHECK(waitpid(pid, NULL, 0) == pid);
+		while (i % 4 == 2 && waitpid(-1, NULL, 0) > 0)
+			;
+	}
+	open_all(sv, 'e');
+	for (int k = 0; k < ROUND - 10; k++)
+		CHECK(close(sv[k][0]) == 0 && close(sv[k][1]) == 0);
+}
+
 int main(int argc, char **argv)
 {
 	static struct check_report report;
 	const char *given = getenv("WEIR_SEED");
 
 	check_report = &report;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (argc != 3)
 		return 125;
 	seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
 	fprintf(stderr, "WEIR_SEED=%llu\n", (unsigned long long)seed);
 	if (strcmp(argv[1], "churn") == 0)
 		churn(atol(argv[2]));
+	else if (strcmp(argv[1], "rounds") == 0)
+		rounds(atol(argv[2]));
 	else
 		live(atol(argv[2]));
 	printf("%s %s: all passed\n", argv[1], argv[2]);

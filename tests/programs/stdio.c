@@ -1,6 +1,8 @@
 /* stdio on marked descriptors: fdopen in all modes, and the standard streams. */
 #include "check.h"
 
+#include <stdio_ext.h>
+
 #include <wchar.h>
 #include <stdarg.h>
 
@@ -413,6 +415,63 @@ CASE(standard_input_replaced)
 	CHECK_EQ(getchar(), EOF);
 	CHECK(feof(stdin));
 	CHECK_EQ(fileno(stdin), 0);
+}
+
+/* What was read ahead stays with the stream, whatever its descriptor becomes. */
+CASE(standard_input_replaced_with_something_read_ahead)
+{
+	int sv[2], ends[2];
+	CHECK(pipe(ends) == 0);
+	pair_open(sv, 0);
+	say(ends[1], "one\ntwo\nthree\n");
+	CHECK_EQ(dup2(ends[0], 0), 0);
+	expect_line(stdin, "one\n");
+	say(sv[0], "four\n");
+	CHECK_EQ(dup2(sv[1], 0), 0);
+	expect_line(stdin, "two\n");
+	expect_line(stdin, "three\n");
+	expect_line(stdin, "four\n");
+}
+
+CASE(buffers_are_those_of_a_socket)
+{
+	int sv[2], fds[2];
+	pair_open(sv, 0);
+	CHECK((fds[0] = dup(sv[0])) >= 0 && (fds[1] = dup(sv[1])) >= 0);
+	FILE *out = stream(sv[0], "w"), *in = stream(sv[1], "r");
+	CHECK(putc('x', out) == 'x' && fflush(out) == 0);
+	CHECK_EQ(getc(in), 'x');
+	CHECK_EQ(__fbufsize(out), 4096);
+	CHECK_EQ(__fbufsize(in), 4096);
+	CHECK(fclose(out) == 0 && fclose(in) == 0);
+	out = stream(fds[0], "w");
+	CHECK(putc('y', out) == 'y' && fflush(out) == 0);
+	CHECK_EQ(__fbufsize(out), 4096);
+	hear(fds[1], "y");
+}
+
+CASE(an_unbuffered_standard_output_stays_so)
+{
+	int sv[2];
+	pair_open(sv, 0);
+	CHECK(freopen("/dev/null", "w", stdout) == stdout);
+	CHECK_EQ(setvbuf(stdout, NULL, _IONBF, 0), 0);
+	CHECK_EQ(dup2(sv[0], 1), 1);
+	CHECK_EQ(printf("at once"), 7);
+	hear(sv[1], "at once");
+}
+
+/* The second one still writes what it holds, to nobody. */
+CASE(one_of_two_streams_is_closed)
+{
+	int sv[2];
+	pair_open(sv, 0);
+	FILE *out = stream(sv[0], "w"), *in = stream(sv[0], "r");
+	CHECK(fputs("kept", out) >= 0);
+	CHECK(fclose(in) == 0);
+	CHECK_EQ(fileno(out), sv[0]);
+	CHECK_FAILS(fclose(out), EBADF);
+	hear_end(sv[1]);
 }
 
 /* Numbers 0 and 1 were free when the pair was made. */

@@ -48,10 +48,38 @@ static int deaf(void)
 	shutdown(0, SHUT_RD);
 	if (write(0, "deaf", 4) != 4)
 		return 1;
-	while (poll(&(struct pollfd){.fd = 0, .events = POLLIN}, 1, 5000) == 1 &&
-	       read(0, &byte, 1) > 0)
+	while (read(0, &byte, 1) > 0)
 		;
-	sleep(1);
+	pause();
+	return 0;
+}
+
+/* Was what it said read? The peer closes in either case. */
+static int closed(const char *text, int error)
+{
+	char byte;
+
+	if (write(0, text, strlen(text)) < 0)
+		return 1;
+	ssize_t n = read(0, &byte, 1);
+	if (error)
+		return n == -1 && errno == error && read(0, &byte, 1) == 0 ? 0 : 2;
+	return n == 0 ? 0 : 3;
+}
+
+static int small_buffer(void)
+{
+	char text[64];
+	int size = 1;
+
+	memset(text, 'x', sizeof(text));
+	if (setsockopt(0, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) != 0)
+		return 1;
+	for (int i = 0; i < 4; i++) {
+		struct pollfd p = {.fd = 0, .events = POLLOUT};
+		if (poll(&p, 1, -1) != 1 || write(0, text, sizeof(text)) != sizeof(text))
+			return 2;
+	}
 	return 0;
 }
 
@@ -109,6 +137,12 @@ int main(int argc, char **argv)
 		return half_close();
 	if (strcmp(what, "deaf") == 0)
 		return deaf();
+	if (strcmp(what, "small-buffer") == 0)
+		return small_buffer();
+	if (strcmp(what, "reset") == 0)
+		return closed("nobody reads this", ECONNRESET);
+	if (strcmp(what, "end") == 0)
+		return closed("read", 0);
 	if (strcmp(what, "alone") == 0)
 		return alone();
 	if (strcmp(what, "slow") == 0)
