@@ -309,6 +309,13 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 	case_fires write:short=3:pair=1 short_messages_pass_descriptors_once 2
 }
 
+@test "a process behind a seccomp filter is left alone" {
+	case_fires any:delay=20ms:when=1 sandboxed_calls_are_left_alone 2
+	for seed in 1 2 3; do
+		run -0 bounded "$WEIR" run --chaos=$seed -- "$PROGRAMS/faulty" sandboxed_calls_are_left_alone
+	done
+}
+
 # logs SEED CASE: what each side's calls gave.
 logs() {
 	bounded "$WEIR" run --fault any:error=EIO:p=0.3 --seed "$1" -- "$PROGRAMS/faulty" "$2" \

@@ -5,6 +5,7 @@
 #ifndef WEIR_ENDPOINT_FAULTY_H
 #define WEIR_ENDPOINT_FAULTY_H
 
+#include "endpoint/bare.h"
 #include "endpoint/endpoint.h"
 #include "fault/decide.h"
 
@@ -38,12 +39,14 @@ struct weir_faulty {
 	unsigned char bytes[WEIR_DAMAGED_MAX];
 };
 
-/* Does the plan concern calls of `op` on this end? One load. */
+/* Does the plan concern calls of `op` on this end? One load. What faults take (clocks,
+ * signals, sleep) is forbidden to a process with a filter: it is left alone. */
 static inline bool weir_is_faulty(const struct weir_end *end, int op)
 {
 	const struct weir_pipe *pipe = op == WEIR_OP_READ ? end->in.pipe : end->out.pipe;
 
-	return load64_relaxed(op == WEIR_OP_READ ? &pipe->rules_read : &pipe->rules_write) != 0;
+	return load64_relaxed(op == WEIR_OP_READ ? &pipe->rules_read : &pipe->rules_write) != 0 &&
+	       !weir_is_bare();
 }
 
 /* What this process is to the rules; asked for once for each state of the plan. */
@@ -63,7 +66,7 @@ static inline uint64_t weir_rules_here(const weir_word64 *word)
 {
 	uint64_t rules = load64_relaxed(word);
 
-	if (__builtin_expect(rules == 0, 1))
+	if (__builtin_expect(rules == 0, 1) || weir_is_bare())
 		return 0;
 	uint64_t own = load64_relaxed(&weir_self.rules);
 	if (load32_acquire(&weir_self.epoch) != load32_acquire(&weir_session.plan->epoch) + 1 ||

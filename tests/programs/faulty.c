@@ -648,6 +648,24 @@ CASE(short_messages_pass_descriptors_once)
 	CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
+/* ---- a process that has forbidden itself most system calls ---- */
+
+CASE(sandboxed_calls_are_left_alone)
+{
+	int sv[2], status;
+	char bytes[8];
+	pair_open(sv, 0);
+	say(sv[A], "x");
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_SECCOMP, 1 /* SECCOMP_MODE_STRICT */);
+		bool good = write(sv[B], "yz", 2) == 2 && read(sv[B], bytes, 1) == 1;
+		syscall(SYS_exit, good ? 0 : 1);
+	}
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	hear(sv[A], "yz");
+}
+
 /* ---- the same decisions, whoever makes the calls ---- */
 
 static struct {
