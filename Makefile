@@ -34,7 +34,7 @@ all: $(B)/libweir.so $(B)/weir
 
 help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
-	@echo 'test (what CI runs), check (its quick part), check-programs (real programs)'
+	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'stress (random death and slots, for MINUTES=5)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
 
@@ -155,6 +155,10 @@ unit_build: $(unit_programs)
 check-programs: all
 	tests/check-programs
 
+# Real programs under --chaos, with twenty seeds.
+chaos: all
+	tests/chaos
+
 # Random tests in their long form; `make check` has the short one.
 MINUTES := 5
 stress: all test-programs
@@ -218,7 +222,8 @@ lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all tests/stress .ci/run $(wildcard examples/*/run tests/install-dependencies)
+	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
+		$(wildcard examples/*/run tests/install-dependencies)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
@@ -239,7 +244,7 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress \
+.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress chaos \
 	sanitize sanitized canary fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 

@@ -305,7 +305,7 @@ loaded() {
 	python3 -c '
 import json, sys
 o = json.load(open("out.json"))
-assert set(o) == {"pairs", "left_to_kernel", "list", "not_listed"}, o
+assert set(o) == {"pairs", "left_to_kernel", "list", "not_listed", "seed", "faults"}, o
 assert set(o["left_to_kernel"]["reasons"]) == {"type", "slots", "descriptor"}, o
 assert o["pairs"] == 0 and o["list"] == [] and o["not_listed"] == 0, o
 '

@@ -5,9 +5,18 @@
 #include "base/message.h"
 #include "base/parse.h"
 
+/* An option wins over its variable: what that gave goes. */
+static void drop_variable(struct weir_texts *texts, const char *name)
+{
+	if (texts->count > 0 && strncmp(name, "--", 2) == 0 &&
+	    strncmp(texts->name[0], "--", 2) != 0)
+		texts->count = 0;
+}
+
 static const char *add_text(struct weir_texts *texts, const struct weir_config *config,
                             const char *text)
 {
+	drop_variable(texts, config->name);
 	if (texts->count == WEIR_TEXTS_MAX)
 		return "taken any more: 62 are the most";
 	texts->name[texts->count] = config->name;

@@ -34,6 +34,7 @@ static union {
 		ssize_t (*recv)(int, void *, size_t, int);
 		ssize_t (*send)(int, const void *, size_t, int);
 		ssize_t (*sendmsg)(int, const struct msghdr *, int);
+		ssize_t (*recvmsg)(int, struct msghdr *, int);
 		int (*poll)(struct pollfd *, nfds_t, int);
 		long (*syscall)(long, ...);
 		ssize_t (*read)(int, void *, size_t);
@@ -42,8 +43,8 @@ static union {
 
 void os_resolve(void)
 {
-	static const char *const name[] = {"recv", "send", "sendmsg", "poll", "syscall",
-	                                  "read"};
+	static const char *const name[] = {"recv", "send", "sendmsg", "recvmsg", "poll",
+	                                  "syscall", "read"};
 
 	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
 		if (libc.symbol[i])
@@ -136,6 +137,12 @@ ssize_t os_sendmsg_wait(int fd, const struct msghdr *msg, int flags)
 {
 	int saved = errno;
 	return outcome(libc.sendmsg(fd, msg, flags), saved);
+}
+
+ssize_t os_recvmsg_wait(int fd, struct msghdr *msg, int flags)
+{
+	int saved = errno;
+	return outcome(libc.recvmsg(fd, msg, flags), saved);
 }
 
 int os_poll_wait(int fd, short events, int timeout_ms)

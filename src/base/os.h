@@ -29,6 +29,7 @@ ssize_t os_read_wait(int fd, void *buf, size_t len);
 ssize_t os_recv_wait(int fd, void *buf, size_t len, int flags);
 ssize_t os_send_wait(int fd, const void *buf, size_t len, int flags);
 ssize_t os_sendmsg_wait(int fd, const struct msghdr *msg, int flags);
+ssize_t os_recvmsg_wait(int fd, struct msghdr *msg, int flags);
 int os_poll_wait(int fd, short events, int timeout_ms); /* revents, 0 after the timeout */
 
 int os_queued_in(int fd);                       /* SIOCINQ: bytes that wait to be received */

@@ -262,6 +262,13 @@ static void end_all(const struct suspicion *s)
 	os_call(SYS_kill, own, SIGKILL, 0, 0, 0, 0);
 }
 
+/* A direction that was shut down, or whose peer has gone: the wait is over before it
+ * begins. */
+static bool has_ended(const struct weir_end *end)
+{
+	return (os_poll_now(end->fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 void weir_deadlock_look(const struct weir_end *end)
 {
 	struct suspicion s = {.end = end};
@@ -269,7 +276,7 @@ void weir_deadlock_look(const struct weir_end *end)
 	if (__builtin_expect(!is_suspicious(end), 1))
 		return;
 	note_positions(end, s.tail, s.head);
-	if (is_timed_or_held(end) || has_other_threads(end) || !is_certain(&s) ||
+	if (has_ended(end) || is_timed_or_held(end) || has_other_threads(end) || !is_certain(&s) ||
 	    !swap32_if(&end->slot->deadlocked, 0, 1))
 		return;
 	tell(end);

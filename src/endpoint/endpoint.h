@@ -7,6 +7,8 @@
 #ifndef WEIR_ENDPOINT_ENDPOINT_H
 #define WEIR_ENDPOINT_ENDPOINT_H
 
+#include <sys/socket.h>
+
 #include "endpoint/table.h"
 
 #define WEIR_TO_KERNEL (-5000)
@@ -16,6 +18,14 @@ ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size
 
 /* Sends the span's `len` bytes, `flags` as send(2). */
 ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t len, int flags);
+
+/* As sendmsg and recvmsg where a rule concerns the end (faulty.h); `len`: of all
+ * buffers. A message that goes out is the kernel's to carry, with its control data.
+ * `by_kernel`: the kernel has filled in all of `msg`, as otherwise nobody has. */
+ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *msg, size_t len,
+                              int flags);
+ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg, size_t len,
+                                 int flags, bool *by_kernel);
 
 /* Makes the kernel carry what this end writes, as soon as there is no writer at
  * work. 0 or -errno. */

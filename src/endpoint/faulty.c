@@ -46,14 +46,17 @@ uint64_t weir_rules_of_self_anew(void)
 }
 
 struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end, int op,
-                                      int flags, bool whole)
+                                      int flags, bool whole, bool calm)
 {
 	f->end = end;
 	f->op = op;
 	f->flags = flags;
 	f->whole = whole;
 	f->ends = false;
-	f->call = (struct weir_fault_call){.begun = false};
+	f->call = (struct weir_fault_call){
+	        .begun = calm,
+	        .next = calm ? WEIR_RULES_MAX + 1 : 0, /* those that speak of calls */
+	};
 	return f;
 }
 
@@ -195,12 +198,31 @@ void weir_faulty_after_put(struct weir_faulty *f, struct weir_span *span, size_t
 
 /* ---- receiving ---- */
 
+static const struct weir_verdict reset_verdict = {
+        .kind = WEIR_VERDICT_FAIL,
+        .error = ECONNRESET,
+};
+
+/* What the kernel carried is lost here: who cut the direction may not have had this
+ * end. It is shut, so there is an end. */
+static void drain_kernel(int fd)
+{
+	unsigned char bytes[WEIR_DAMAGED_MAX];
+
+	while (os_recv_now(fd, bytes, sizeof(bytes), 0) > 0)
+		;
+}
+
 /* What was reset gives its error once, to whoever reads next. */
 bool weir_end_take_reset(const struct weir_end *end)
 {
 	struct weir_pipe *pipe = end->in.pipe;
 
-	return load32_relaxed(&pipe->reset) && swap32_if(&pipe->reset, 1, 0);
+	if (!load32_relaxed(&pipe->reset) || !swap32_if(&pipe->reset, 1, 0))
+		return false;
+	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
+		drain_kernel(end->fd);
+	return true;
 }
 
 /* What will be taken is known here, and passes before it is gone from the pipe. */
@@ -210,7 +232,7 @@ ssize_t weir_faulty_before_take(struct weir_faulty *f, struct weir_span span, si
 	f->received = span;
 	stand(f, NULL, *n, moved);
 	if (weir_end_take_reset(f->end)) {
-		f->verdict = (struct weir_verdict){.kind = WEIR_VERDICT_FAIL, .error = ECONNRESET};
+		f->verdict = reset_verdict;
 		return WEIR_BY_FAULT;
 	}
 	if (!may_pass(f, n))
@@ -304,28 +326,38 @@ static void unlock(const struct weir_faulty *f)
 		weir_pipe_unlock_writer(&f->end->out);
 }
 
-bool weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span span, size_t *n, int *result)
+int weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span known, size_t known_size,
+                             size_t *n, bool moved)
 {
-	for (;;) {
+	bool pass = false;
+	int result;
+
+	do {
 		if (lock(f) != 0)
-			return true;
-		stand(f, &span, *n, false);
-		if (f->op == WEIR_OP_READ) /* what comes in is not known before it is received */
-			f->looking.size = 0;
-		bool pass = may_pass(f, n);
+			return WEIR_WAIT_AGAIN;
+		stand(f, &known, *n, moved);
+		f->looking.size = known_size;
+		if (f->op == WEIR_OP_READ && weir_end_take_reset(f->end))
+			f->verdict = reset_verdict;
+		else
+			pass = may_pass(f, n);
 		unlock(f);
-		if (pass)
-			return true;
-		*result = weir_faulty_settle(f, false);
-		if (*result != WEIR_WAIT_AGAIN)
-			return false;
-	}
+		result = pass ? WEIR_WAIT_AGAIN : weir_faulty_settle(f, moved);
+	} while (!pass && result == WEIR_WAIT_AGAIN);
+	return result;
 }
 
-void weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n)
+size_t weir_faulty_kernel_copy(struct weir_faulty *f, struct weir_span *span, size_t n)
+{
+	n = damage_copy(f, n);
+	*span = f->damaged;
+	return n;
+}
+
+bool weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n)
 {
 	if (n == 0 || lock(f) != 0)
-		return;
+		return false;
 	stand(f, &span, n, false);
 	passes(f, n);
 	f->received = span;
@@ -333,8 +365,10 @@ void weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t
 		weir_faulty_after_take(f, n);
 	f->point.state->beyond += n;
 	unlock(f);
-	if (f->ends)
-		cut(f, f->effect);
+	if (!f->ends)
+		return false;
+	cut(f, f->effect);
+	return true;
 }
 
 /* ---- ends ---- */
@@ -358,6 +392,12 @@ static void lose_all(const struct weir_end *end, int op)
 	lose(&end->out);
 }
 
+static void shut(const struct weir_end *end, int how)
+{
+	os_call(SYS_shutdown, end->fd, how, 0, 0, 0, 0);
+	weir_end_after_shutdown(end);
+}
+
 void weir_end_cut(const struct weir_end *end, int op, enum weir_effect effect)
 {
 	int how = SHUT_RDWR;
@@ -366,7 +406,10 @@ void weir_end_cut(const struct weir_end *end, int op, enum weir_effect effect)
 		how = op == WEIR_OP_READ ? SHUT_RD : SHUT_WR;
 	if (effect == WEIR_EFFECT_RESET)
 		lose_all(end, op);
-	os_call(SYS_shutdown, end->fd, how, 0, 0, 0, 0);
-	weir_end_after_shutdown(end);
+	shut(end, how);
+	if (effect == WEIR_EFFECT_RESET) { /* what was written meanwhile */
+		lose(&end->in);
+		lose(&end->out);
+	}
 	weir_holds_wake(&weir_session, end->index);
 }

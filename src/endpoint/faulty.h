@@ -5,6 +5,7 @@
 #ifndef WEIR_ENDPOINT_FAULTY_H
 #define WEIR_ENDPOINT_FAULTY_H
 
+#include "endpoint/bare.h"
 #include "endpoint/endpoint.h"
 #include "fault/decide.h"
 
@@ -38,12 +39,14 @@ struct weir_faulty {
 	unsigned char bytes[WEIR_DAMAGED_MAX];
 };
 
-/* Does the plan concern calls of `op` on this end? One load. */
+/* Does the plan concern calls of `op` on this end? One load. What faults take (clocks,
+ * signals, sleep) is forbidden to a process with a filter: it is left alone. */
 static inline bool weir_is_faulty(const struct weir_end *end, int op)
 {
 	const struct weir_pipe *pipe = op == WEIR_OP_READ ? end->in.pipe : end->out.pipe;
 
-	return load64_relaxed(op == WEIR_OP_READ ? &pipe->rules_read : &pipe->rules_write) != 0;
+	return load64_relaxed(op == WEIR_OP_READ ? &pipe->rules_read : &pipe->rules_write) != 0 &&
+	       !weir_is_bare();
 }
 
 /* What this process is to the rules; asked for once for each state of the plan. */
@@ -63,7 +66,7 @@ static inline uint64_t weir_rules_here(const weir_word64 *word)
 {
 	uint64_t rules = load64_relaxed(word);
 
-	if (__builtin_expect(rules == 0, 1))
+	if (__builtin_expect(rules == 0, 1) || weir_is_bare())
 		return 0;
 	uint64_t own = load64_relaxed(&weir_self.rules);
 	if (load32_acquire(&weir_self.epoch) != load32_acquire(&weir_session.plan->epoch) + 1 ||
@@ -83,9 +86,10 @@ static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rul
 	return weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, n);
 }
 
-/* A call begins in which the plan has a say. `whole`: it waits for all its bytes. */
-WEIR_SELDOM struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end, int op,
-                                      int flags, bool whole);
+/* A call begins in which the plan has a say. `whole`: it waits for all its bytes.
+ * `calm`: its first attempt was calm, so that it is counted already. */
+WEIR_SELDOM struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end,
+                                                  int op, int flags, bool whole, bool calm);
 
 /* Before bytes pass, under that side's lock: 0 where they may, at most `*n` of them;
  * WEIR_BY_FAULT where not; a count where they went nowhere. `moved`: the call has
@@ -102,13 +106,28 @@ WEIR_SELDOM void weir_faulty_after_take(struct weir_faulty *f, size_t n);
  * another; WEIR_WAIT_ENDED: the call ends with what it has; else -errno. */
 WEIR_SELDOM int weir_faulty_settle(struct weir_faulty *f, bool moved);
 
-/* The same for a direction that the kernel carries: how much of `n` the real call
- * may move, with the program's bytes at `span` where it sends. Takes the locks.
- * What settle gives, in `*result`, where that is not to go on. */
-bool weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span span, size_t *n, int *result);
+/* The same for a direction that the kernel carries; these take the locks. `known`:
+ * the bytes that come next, as far as they are known. Lowers `*n` to what the real
+ * call may move, for WEIR_WAIT_AGAIN; else what settle gives. */
+int weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span known, size_t known_size,
+                             size_t *n, bool moved);
 
-/* ... and that it moved `n`. `span`: where the bytes are. */
-void weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n);
+/* Of the `n` bytes that it let pass, makes a copy that is damaged as the plan wants
+ * it: gives its length, and where it is. */
+size_t weir_faulty_kernel_copy(struct weir_faulty *f, struct weir_span *span, size_t n);
+
+/* The first `n` bytes of the span have moved. True where that ended the direction. */
+bool weir_faulty_kernel_end(struct weir_faulty *f, struct weir_span span, size_t n);
+
+/* carried.c: a call, or the `len` bytes that are left of it, on such a direction. The
+ * control data of `msg`, if any, goes with the first byte. `moved`: bytes that it has
+ * moved before. Gives all that it moved, or -errno. */
+ssize_t weir_carried_send(struct weir_faulty *f, const struct msghdr *msg, struct weir_span span,
+                          size_t len, size_t moved);
+
+/* Fills in all of `msg`, if any. */
+ssize_t weir_carried_receive(struct weir_faulty *f, struct msghdr *msg, struct weir_span span,
+                             size_t len);
 
 /* Is the end held back, so that it is not ready for `op`? Until when: ns of
  * CLOCK_MONOTONIC, UINT64_MAX until released. */

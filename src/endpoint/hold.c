@@ -13,17 +13,34 @@
 #include "endpoint/wait.h"
 #include "pipe/bell.h"
 
+enum { STEP_NS = 20000000 };    /* how late an end of a stall may be noticed */
+
 static struct weir_fault_state *state_of(const struct weir_end *end, int op)
 {
 	return weir_pair_fault_state(&weir_session, end->index, end->side, op);
 }
 
+/* An end of the connection is told even while the direction is held. */
+static bool is_over(const struct weir_end *end, int op)
+{
+	int events = os_poll_now(end->fd, POLLRDHUP);
+
+	if (events & (POLLHUP | POLLERR))
+		return true;
+	return op == WEIR_OP_READ && (events & POLLRDHUP);
+}
+
+/* An end that was cut is told before a hold is. */
 bool weir_end_is_held(const struct weir_end *end, int op, uint64_t *until)
 {
 	if (!weir_is_faulty(end, op))
 		return false;
 	*until = load64_acquire(&state_of(end, op)->held_until);
-	return *until != 0 && (*until == UINT64_MAX || os_now_ns() < *until);
+	if (*until == UINT64_MAX && is_over(end, op))
+		weir_end_release(end, op);
+	else if (*until == UINT64_MAX)
+		return true;
+	return *until != UINT64_MAX && *until != 0 && os_now_ns() < *until;
 }
 
 static struct timespec timespec_of(uint64_t ns)
@@ -85,7 +102,7 @@ static int wait_blocking(const struct weir_end *end, int op, uint64_t until)
 		return WEIR_WAIT_AGAIN;
 	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
 	int r = -ENOSYS;
-	if (give_up == UINT64_MAX && until != UINT64_MAX)
+	if (give_up == UINT64_MAX)
 		r = wait_for_time(until);
 	if (r != 0 && r != -EINTR)
 		r = wait_for_word(&state->releases, seen, until < give_up ? until : give_up);
@@ -95,25 +112,52 @@ static int wait_blocking(const struct weir_end *end, int op, uint64_t until)
 	return r == -ETIMEDOUT && give_up < until ? -EAGAIN : WEIR_WAIT_AGAIN;
 }
 
-/* An end of the connection is told even while the direction is held. */
-static bool is_over(const struct weir_end *end, int op)
+/* In steps, because a peer that is killed wakes nobody here. */
+static int wait_for_release(const struct weir_end *end, int op)
 {
-	int events = os_poll_now(end->fd, POLLRDHUP);
+	struct weir_fault_state *state = state_of(end, op);
+	uint64_t give_up = deadline(end, op);
+	uint64_t now = os_now_ns();
+	uint32_t seen = load32_acquire(&state->releases);
+	int r = 0;
 
-	if (events & (POLLHUP | POLLERR))
-		return true;
-	return op == WEIR_OP_READ && (events & POLLRDHUP);
+	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
+	while (r == 0 && now < give_up && !is_over(end, op) &&
+	       load64_acquire(&state->held_until) == UINT64_MAX) {
+		r = wait_for_time(now + STEP_NS < give_up ? now + STEP_NS : give_up);
+		if (r < 0 && r != -EINTR) { /* no descriptor is free */
+			r = wait_for_word(&state->releases, seen, UINT64_MAX);
+			break;
+		}
+		now = os_now_ns();
+	}
+	weir_sleep_ends(sleeper);
+	if (r == 0 && now >= give_up)
+		r = -EAGAIN;
+	return r == 0 ? WEIR_WAIT_AGAIN : r;
+}
+
+/* A rule's stall ends with the call that it stopped; the next is one of its own.
+ * Another's (weir ctl) stays until it is released. */
+static int wait_in_stall(const struct weir_end *end, int op)
+{
+	struct weir_fault_state *state = state_of(end, op);
+	int r = wait_for_release(end, op);
+
+	if (r != WEIR_WAIT_AGAIN && state->resumes) {
+		state->resumes = 0;
+		weir_end_release(end, op);
+	} else if (is_over(end, op)) {
+		weir_end_release(end, op);
+	}
+	return r;
 }
 
 int weir_hold_wait(const struct weir_end *end, int op, int flags, bool moved, uint64_t until)
 {
 	if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd))
 		return moved ? WEIR_WAIT_ENDED : -EAGAIN;
-	if (until == UINT64_MAX && is_over(end, op)) {
-		weir_end_release(end, op);
-		return WEIR_WAIT_AGAIN;
-	}
-	int r = wait_blocking(end, op, until);
+	int r = until == UINT64_MAX ? wait_in_stall(end, op) : wait_blocking(end, op, until);
 	return moved && r != WEIR_WAIT_AGAIN ? WEIR_WAIT_ENDED : r;
 }
 

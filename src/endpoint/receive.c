@@ -134,9 +134,28 @@ static int wait_more(const struct weir_end *end, int flags, bool moved, bool *fo
 	return weir_wait_input(end, flags, moved, force);
 }
 
-/* Looks until the call ends. `n`: what the first gave, where there was one. */
+/* A message that the kernel may have to fill in. */
+struct message {
+	struct msghdr *msg;
+	bool by_kernel;
+};
+
+/* The kernel carries what comes, and a rule concerns it. */
+static ssize_t receive_carried(struct weir_faulty *f, struct weir_span span, size_t len,
+                               struct message *message)
+{
+	if (weir_is_bare())
+		return WEIR_TO_KERNEL;
+	if (message)
+		message->by_kernel = true;
+	return weir_carried_receive(f, message ? message->msg : NULL, span, len);
+}
+
+/* Looks until the call ends. `n`: what the first gave, where there was one; `calm`:
+ * the plan has let that pass. */
 static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_span *span,
-                                      size_t len, int flags, ssize_t n)
+                                      size_t len, int flags, ssize_t n, bool calm,
+                                      struct message *message)
 {
 	size_t target = enough(end, len, flags);
 	struct weir_faulty faulty, *f = NULL;
@@ -144,8 +163,9 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 	bool force = false;
 
 	for (;; n = NOT_TRIED) {
-		if (!f && n == NOT_TRIED && weir_is_faulty(end, WEIR_OP_READ) && len > 0)
-			f = weir_faulty_begin(&faulty, end, WEIR_OP_READ, flags, target > 1);
+		if (!f && (n == NOT_TRIED || n == WEIR_TO_KERNEL) && len > 0 &&
+		    weir_is_faulty(end, WEIR_OP_READ))
+			f = weir_faulty_begin(&faulty, end, WEIR_OP_READ, flags, target > 1, calm);
 		if (n == NOT_TRIED)
 			n = look(end, span, len - total, how_of(flags, total == 0), 0, f);
 		if (f && (n == WEIR_BY_FAULT || f->ends)) {
@@ -155,6 +175,8 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 				continue;
 			return total ? (ssize_t)total : n;
 		}
+		if (n == WEIR_TO_KERNEL && f && total == 0)
+			return receive_carried(f, *span, len, message);
 		if (n < 0)
 			return total ? (ssize_t)total : n;
 		total += (size_t)n;
@@ -163,6 +185,8 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 		if (len == 0 && weir_pipe_used(&end->in) > 0)
 			return 0;
 		int r = wait_more(end, flags, total > 0, &force);
+		if (r == WEIR_TO_KERNEL && f && total == 0)
+			return receive_carried(f, *span, len, message);
 		if (r != WEIR_WAIT_AGAIN)
 			return total ? (ssize_t)total : r;
 	}
@@ -175,5 +199,16 @@ ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size
 
 	if (__builtin_expect(n > 0 && (size_t)n >= enough(end, len, flags), 1))
 		return n;
-	return receive_on(end, &span, len, flags, n);
+	return receive_on(end, &span, len, flags, n, rules != 0 && n >= 0, NULL);
+}
+
+ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg, size_t len,
+                                 int flags, bool *by_kernel)
+{
+	struct weir_span span = weir_span_of(msg->msg_iov, msg->msg_iovlen);
+	struct message message = {.msg = msg};
+	ssize_t n = receive_on(end, &span, len, flags, NOT_TRIED, false, &message);
+
+	*by_kernel = message.by_kernel;
+	return n;
 }

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
+#include "endpoint/bare.h"
 #include "endpoint/faulty.h"
 #include "endpoint/wait.h"
 #include "pair/life.h"
@@ -157,16 +158,18 @@ static ssize_t stop(const struct weir_end *end, struct weir_span *span, size_t l
 	return n > 0 ? n : why;
 }
 
-/* Attempts until the call ends. `n`: what the first gave, where there was one. */
+/* Attempts until the call ends. `n`: what the first gave, where there was one; `calm`:
+ * the plan has let that pass. */
 static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span *span, size_t len,
-                                   int flags, ssize_t n)
+                                   int flags, ssize_t n, bool calm)
 {
 	struct weir_faulty faulty, *f = NULL;
 	size_t total = 0;
 
 	for (;; n = NOT_TRIED) {
-		if (!f && n == NOT_TRIED && weir_is_faulty(end, WEIR_OP_WRITE))
-			f = weir_faulty_begin(&faulty, end, WEIR_OP_WRITE, flags, false);
+		if (!f && (n == NOT_TRIED || n == WEIR_TO_KERNEL) &&
+		    weir_is_faulty(end, WEIR_OP_WRITE))
+			f = weir_faulty_begin(&faulty, end, WEIR_OP_WRITE, flags, false, calm);
 		if (n == NOT_TRIED)
 			n = put(end, span, len - total, how_of(flags, total == 0), 0, f);
 		if (f && (n == WEIR_BY_FAULT || f->ends)) {
@@ -177,6 +180,8 @@ static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span 
 			if (n == WEIR_WAIT_ENDED)
 				return (ssize_t)total;
 		}
+		if (n == WEIR_TO_KERNEL && f && !(weir_is_bare() && total == 0))
+			return weir_carried_send(f, NULL, *span, len - total, total);
 		if (n == WEIR_TO_KERNEL && total > 0)
 			n = send_rest(end, *span, len - total, flags);
 		if (n == -EPIPE)
@@ -189,7 +194,7 @@ static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span 
 		if (n > 0)
 			continue;
 		int r = weir_wait_room(end, flags, total > 0, len - total);
-		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && total > 0))
+		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && (total > 0 || f)))
 			continue;
 		n = stop(end, span, len - total, flags, total == 0, r, f);
 		if (n > 0)
@@ -205,5 +210,16 @@ ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t 
 
 	if (__builtin_expect(n == (ssize_t)len, 1))
 		return n;
-	return send_on(end, &span, len, flags, n);
+	return send_on(end, &span, len, flags, n, rules != 0 && n >= 0);
+}
+
+ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *msg, size_t len,
+                              int flags)
+{
+	struct weir_faulty f;
+
+	if (weir_is_bare())
+		return WEIR_TO_KERNEL;
+	weir_faulty_begin(&f, end, WEIR_OP_WRITE, flags, false, false);
+	return weir_carried_send(&f, msg, weir_span_of(msg->msg_iov, msg->msg_iovlen), len, 0);
 }

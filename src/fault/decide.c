@@ -165,9 +165,8 @@ struct search {
 
 static uint64_t step(const struct weir_plan_rule *r, uint64_t matched, unsigned char byte)
 {
-	if (matched == r->rule.match_length)
-		matched = r->fallback[matched - 1];
-	while (matched > 0 && r->rule.match[matched] != byte)
+	while (matched > 0 &&
+	       (matched >= r->rule.match_length || r->rule.match[matched] != byte))
 		matched = r->fallback[matched - 1];
 	return matched + (r->rule.match[matched] == byte);
 }
@@ -392,7 +391,6 @@ static void begin(const struct weir_fault_point *p, struct weir_fault_call *call
 {
 	struct weir_fault_state *s = p->state;
 
-	end_calm(s);
 	call->begun = true;
 	store32_relaxed(&s->touched, 1);
 	s->calls++;
@@ -424,6 +422,7 @@ struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct w
 {
 	uint64_t until;
 
+	end_calm(p->state);
 	if (held(p, call, &until))
 		return (struct weir_verdict){.kind = WEIR_VERDICT_HOLD, .until = until};
 	if (p->state->ended && p->op == 1)

@@ -10,7 +10,7 @@ enum { TEXT_SIZE = 4096 };
 
 bool weir_plan_load_rule(struct weir_plan *plan, const char *what, const char *text)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = {.column = 0};
 	struct weir_rule rule;
 
 	if (!weir_rule_parse(&rule, text, &error)) {
@@ -26,7 +26,7 @@ bool weir_plan_load_rule(struct weir_plan *plan, const char *what, const char *t
 
 static bool load_mark(struct weir_plan *plan, const char *what, const char *text)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = {.column = 0};
 
 	if (plan->marks == WEIR_MARKS_MAX) {
 		weir_say("%s: more than %d", what, WEIR_MARKS_MAX);
@@ -56,7 +56,7 @@ static bool load_capacity(struct weir_plan *plan, const char *what, const char *
 {
 	const char *colon = strrchr(text, ':');
 	size_t length = colon ? (size_t)(colon - text) : strlen(text);
-	struct weir_rule_error error;
+	struct weir_rule_error error = {.column = 0};
 
 	if (plan->capacities == WEIR_CAPACITIES_MAX) {
 		weir_say("%s: more than %d", what, WEIR_CAPACITIES_MAX);

@@ -36,6 +36,12 @@ ssize_t weir_check_vector(const struct iovec *iov, size_t count);
 ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
 ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
 
+/* The same of a whole message, where a rule concerns the end. `by_kernel`: it has
+ * filled in the message. */
+ssize_t weir_receive_message(const struct weir_end *end, struct msghdr *msg, int flags,
+                             bool *by_kernel);
+ssize_t weir_send_message(const struct weir_end *end, const struct msghdr *msg, int flags);
+
 /* Marked or not: as the libc call of that name, errno set. */
 ssize_t weir_read(int fd, void *buf, size_t count);
 ssize_t weir_write(int fd, const void *buf, size_t count);

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include "base/os.h"
+#include "endpoint/faulty.h"
 #include "hooks/hooks.h"
 
 enum { POSITION_NONE = -1 };
@@ -141,7 +142,9 @@ WEIR_EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, i
 
 static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 {
+	bool by_kernel = false;
 	struct weir_end end;
+	ssize_t n;
 
 	if (!weir_end_of(fd, &end) || kernel_only(flags))
 		return WEIR_TO_KERNEL;
@@ -149,11 +152,18 @@ static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 		return -EFAULT;
 	if (msg->msg_iovlen > 1024)
 		return -EMSGSIZE;
-	ssize_t n = weir_receive(&end, msg->msg_iov, msg->msg_iovlen, flags);
+	if (__builtin_expect(weir_is_faulty(&end, WEIR_OP_READ), 0))
+		n = weir_receive_message(&end, msg, flags, &by_kernel);
+	else
+		n = weir_receive(&end, msg->msg_iov, msg->msg_iovlen, flags);
 	if (n < 0)
 		return n;
+	if (by_kernel && msg->msg_controllen > 0)
+		weir_rights_in(msg);
 	if (msg->msg_name)
 		peer_name(fd, msg->msg_name, &msg->msg_namelen);
+	if (by_kernel)
+		return n;
 	msg->msg_controllen = 0;
 	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
 	return n;

@@ -1,6 +1,7 @@
 /* write and its relatives: one path, many names. */
 #include <stdlib.h>
 
+#include "endpoint/faulty.h"
 #include "hooks/hooks.h"
 
 enum { POSITION_NONE = -1 };
@@ -97,6 +98,8 @@ static ssize_t send_message(int fd, const struct msghdr *msg, int flags)
 	if (msg->msg_controllen > 0 || (flags & MSG_OOB)) {
 		weir_end_hand_over(&end);
 		weir_rights_out(msg);
+		if (weir_is_faulty(&end, WEIR_OP_WRITE) && !(flags & MSG_OOB))
+			return weir_send_message(&end, msg, flags);
 		return WEIR_TO_KERNEL;
 	}
 	if (msg->msg_iovlen > 1024)

@@ -36,14 +36,10 @@ static ssize_t send_file(const struct weir_end *end, int in, off64_t *offset, si
 
 	if (start < 0)
 		return offset ? -EINVAL : WEIR_TO_KERNEL;
-	while (total < count) {
+	do {
 		n = send_file_piece(end, in, start + (off64_t)total, count - total);
-		if (n <= 0)
-			break;
-		total += (size_t)n;
-		if (n < PIECE && total < count && os_nonblocking(end->fd))
-			break;
-	}
+		total += n > 0 ? (size_t)n : 0;
+	} while (n == PIECE && total < count); /* a shorter one is the file's last, or cut */
 	if (offset)
 		*offset = start + (off64_t)total;
 	else

@@ -79,6 +79,34 @@ ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t
 	return n;
 }
 
+/* The same with control data, on an end that a rule concerns. */
+ssize_t weir_receive_message(const struct weir_end *end, struct msghdr *msg, int flags,
+                             bool *by_kernel)
+{
+	ssize_t len = weir_check_vector(msg->msg_iov, msg->msg_iovlen);
+
+	if (len <= 0)
+		return weir_receive(end, msg->msg_iov, msg->msg_iovlen, flags);
+	pthread_testcancel();
+	ssize_t n = weir_end_receive_message(end, msg, (size_t)len, flags, by_kernel);
+	if (n == -EAGAIN)
+		weir_epoll_hide(end);
+	return n;
+}
+
+ssize_t weir_send_message(const struct weir_end *end, const struct msghdr *msg, int flags)
+{
+	ssize_t len = weir_check_vector(msg->msg_iov, msg->msg_iovlen);
+
+	if (len <= 0)
+		return len < 0 ? len : WEIR_TO_KERNEL;
+	pthread_testcancel();
+	ssize_t n = weir_end_send_message(end, msg, (size_t)len, flags);
+	if (n == -EAGAIN)
+		weir_epoll_hide(end);
+	return n;
+}
+
 ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t count, int flags)
 {
 	ssize_t len = weir_check_vector(iov, count);

@@ -3,14 +3,20 @@
  *	{"pairs":N,"left_to_kernel":{"total":N,"reasons":{"type":N,...}},"list":[
  *	{"number":1,"pid":N,"comm":"...","a_to_b":{"capacity":N,...},"b_to_a":{...}},
  *	...
- *	],"not_listed":N}
+ *	],"not_listed":N,"seed":N,"faults":[
+ *	{"rule":"...","fired":N,"first":{"pair":1,"side":"a","op":"write","pid":N,
+ *	"comm":"...","call":N,"byte":N}},
+ *	...
+ *	]}
  *
  * One pair a line, in order of numbers. `not_listed` counts pairs closed so long
- * ago that others took their place in the session's memory.
+ * ago that others took their place in the session's memory. Rules stand in their
+ * order; `first` is null where one never fired.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -20,6 +26,7 @@
 enum {
 	BUFFER_SIZE = 8192,
 	PAIR_SIZE_MAX = 2048,       /* one pair's line, all numbers at their longest */
+	RULE_SIZE_MAX = 2048,       /* one rule's, each byte of its text escaped */
 	FULL_WAIT_MS_MAX = 10000,   /* for a reader that does not read, if `fd` does not block */
 };
 
@@ -136,6 +143,47 @@ static int write_list(struct weir_text *out, const struct weir_listing *list,
 	return 0;
 }
 
+static void add_first(struct weir_text *out, const struct weir_fired *f)
+{
+	char comm[WEIR_FIRED_COMM_SIZE + 1] = "";
+
+	memcpy(comm, f->comm, WEIR_FIRED_COMM_SIZE);
+	weir_text_add(out, "{\"pair\":%" PRIu64 ",\"side\":\"%s\"", f->pair, f->side ? "b" : "a");
+	weir_text_add(out, ",\"op\":\"%s\",\"pid\":%" PRIu32, f->op ? "write" : "read", f->pid);
+	weir_text_add(out, ",\"comm\":");
+	add_string(out, comm);
+	weir_text_add(out, ",\"call\":%" PRIu64 ",\"byte\":%" PRIu64 "}", f->call, f->byte);
+}
+
+static void add_rule(struct weir_text *out, const struct weir_plan_rule *r)
+{
+	weir_text_add(out, "{\"rule\":");
+	add_string(out, r->rule.text);
+	weir_text_add(out, ",\"fired\":%" PRIu64 ",\"first\":", load64_acquire(&r->fired));
+	if (load32_acquire(&r->where_known))
+		add_first(out, &r->first);
+	else
+		weir_text_add(out, "null");
+	weir_text_add_byte(out, '}');
+}
+
+static int write_rules(struct weir_text *out, const struct weir_plan *plan, int fd)
+{
+	uint32_t count = load32_acquire(&plan->count);
+
+	weir_text_add(out, ",\"seed\":%" PRIu64 ",\"faults\":[\n", plan->seed);
+	for (uint32_t i = 0; i < count && i < WEIR_RULES_MAX; i++) {
+		int error = weir_text_room(out) < RULE_SIZE_MAX ? flush(out, fd) : 0;
+
+		if (error)
+			return error;
+		weir_text_add(out, "%s", i ? ",\n" : "");
+		add_rule(out, &plan->rules[i]);
+	}
+	weir_text_add(out, "%s]}\n", count ? "\n" : "");
+	return 0;
+}
+
 int weir_session_write_stats(const struct weir_session *s, int fd)
 {
 	char buffer[BUFFER_SIZE];
@@ -150,10 +198,12 @@ int weir_session_write_stats(const struct weir_session *s, int fd)
 	add_totals(&out, s->header);
 	error = write_list(&out, &list, s, fd);
 	if (!error) {
-		weir_text_add(&out, "],\"not_listed\":%" PRIu64 "}\n",
+		weir_text_add(&out, "],\"not_listed\":%" PRIu64,
 		              pairs > list.count ? pairs - list.count : 0);
-		error = flush(&out, fd);
+		error = write_rules(&out, s->plan, fd);
 	}
+	if (!error)
+		error = flush(&out, fd);
 	weir_listing_release(&list);
 	return error;
 }

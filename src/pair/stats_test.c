@@ -11,13 +11,14 @@ enum { SLOTS = 4, TEXT_MAX = 1 << 16 };
 /* A session in ordinary memory: only what statistics look at. */
 static struct weir_header header;
 static struct weir_session session;
+static struct weir_plan plan;
 
 static void make_session(void)
 {
 	free(session.slots);
 	free(session.retired);
 	header = (struct weir_header){ .magic = 0 };
-	session = (struct weir_session){ .header = &header, .slot_count = SLOTS };
+	session = (struct weir_session){ .header = &header, .plan = &plan, .slot_count = SLOTS };
 	session.slots = aligned_alloc(64, SLOTS * sizeof *session.slots);
 	session.retired = calloc(WEIR_RETIRED_MAX, sizeof *session.retired);
 	memset(session.slots, 0, SLOTS * sizeof *session.slots);
@@ -51,7 +52,7 @@ static void nothing_happened(void)
 	make_session();
 	CHECK_TEXT(written(), "{\"pairs\":0,\"left_to_kernel\":{\"total\":0,\"reasons\":"
 	                      "{\"type\":0,\"slots\":0,\"descriptor\":0}},\"list\":[\n"
-	                      "],\"not_listed\":0}\n");
+	                      "],\"not_listed\":0,\"seed\":0,\"faults\":[\n]}\n");
 }
 
 static void one_pair(void)
@@ -64,7 +65,7 @@ static void one_pair(void)
 	CHECK(strstr(written(), "\"pairs\":3,\"left_to_kernel\":{\"total\":5,"));
 	CHECK(strstr(written(), "\"comm\":\"a\\u0022\\u005c\\u000a\\u00c3z\""));
 	CHECK(strstr(written(), "\"b_to_a\":{\"capacity\":0,\"bytes_written\":18446744073709551615,"));
-	CHECK(strstr(written(), "\"not_listed\":2}\n"));
+	CHECK(strstr(written(), "\"not_listed\":2,"));
 }
 
 static void order_of_numbers(void)
@@ -105,12 +106,45 @@ static void full_and_damaged(void)
 	weir_listing_release(&list);
 }
 
+static void add_rule(const char *text)
+{
+	struct weir_rule_error error = {.column = 0};
+	struct weir_rule rule;
+
+	CHECK(weir_rule_parse(&rule, text, &error));
+	CHECK(weir_plan_add(&plan, &rule));
+}
+
+static void rules(void)
+{
+	struct weir_fired where = {.pair = 3, .call = 5, .byte = 7, .side = 1, .op = 1, .pid = 9,
+	                           .comm = "a\"b"};
+
+	make_session();
+	plan.seed = UINT64_MAX;
+	add_rule("write:eof:match=\"");
+	add_rule("read:short");
+	weir_plan_note(&plan.rules[0], &where);
+	where.pair = 4;
+	weir_plan_note(&plan.rules[0], &where);
+	CHECK(strstr(written(), "\"seed\":18446744073709551615,\"faults\":[\n"
+	                        "{\"rule\":\"write:eof:match=\\u0022\",\"fired\":2,\"first\":"
+	                        "{\"pair\":3,\"side\":\"b\",\"op\":\"write\",\"pid\":9,"
+	                        "\"comm\":\"a\\u0022b\",\"call\":5,\"byte\":7}},\n"
+	                        "{\"rule\":\"read:short\",\"fired\":0,\"first\":null}\n]}\n"));
+	while (load32_relaxed(&plan.count) < WEIR_RULES_MAX) /* more than the buffer holds */
+		add_rule("write:error=EIO:comm=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	const char *text = written();
+	CHECK_TEXT(text + strlen(text) - 5, "}\n]}\n");
+}
+
 int main(void)
 {
 	RUN(nothing_happened);
 	RUN(one_pair);
 	RUN(order_of_numbers);
 	RUN(full_and_damaged);
+	RUN(rules);
 	make_session();
 	return weir_test_end();
 }

@@ -1,0 +1,269 @@
+#include "fault/decide.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/os.h"
+#include "base/test.h"
+
+static struct weir_plan plan;
+static struct weir_fault_state state;
+static const char *text;        /* the bytes of the direction */
+
+static size_t look(void *context, uint64_t skip, unsigned char *into, size_t n)
+{
+	struct weir_fault_point *p = context;
+	size_t length = strlen(text), at = (size_t)(p->byte + skip);
+
+	if (at >= length)
+		return 0;
+	if (n > length - at)
+		n = length - at;
+	memcpy(into, text + at, n);
+	return n;
+}
+
+static void add(const char *rule_text)
+{
+	struct weir_rule_error error = {.column = 0};
+	struct weir_rule rule;
+
+	CHECK(weir_rule_parse(&rule, rule_text, &error));
+	CHECK(weir_plan_add(&plan, &rule));
+}
+
+/* Alone, in a fresh plan and on a fresh direction. */
+static void only(const char *rule_text)
+{
+	memset(&plan, 0, sizeof plan);
+	memset(&state, 0, sizeof state);
+	plan.seed = 1;
+	text = "";
+	add(rule_text);
+}
+
+static struct weir_fault_point at(uint64_t byte, uint64_t left)
+{
+	return (struct weir_fault_point){
+		.plan = &plan,
+		.state = &state,
+		.rules = weir_plan_rules(&plan, 1, 0, 1) & weir_plan_rules_of(&plan, 42, "test"),
+		.pair = 1,
+		.byte = byte,
+		.left = left,
+		.op = 1,
+		.pid = 42,
+		.comm = "test",
+		.look = look,
+	};
+}
+
+/* A call of `n` bytes at `*byte`, until it ends: how many pass, or -errno, or -1000 -
+ * the effect that ends the direction. */
+static long call(uint64_t *byte, uint64_t n)
+{
+	struct weir_fault_call c = {.begun = false};
+	uint64_t done = 0;
+
+	while (done < n) {
+		struct weir_fault_point p = at(*byte, n - done);
+		p.context = &p;
+		p.moved = done > 0;
+		struct weir_verdict v = weir_fault_decide(&p, &c);
+		if (v.kind == WEIR_VERDICT_FAIL)
+			return done ? (long)done : -v.error;
+		if (v.kind == WEIR_VERDICT_END)
+			return done ? (long)done : -1000 - (long)v.effect;
+		if (v.kind != WEIR_VERDICT_PASS)
+			break;
+		CHECK(v.limit > 0);
+		uint64_t step = v.limit < n - done ? v.limit : n - done;
+		weir_fault_passes(&p, &c, step);
+		*byte += step;
+		done += step;
+	}
+	return (long)done;
+}
+
+static void counted_calls(void)
+{
+	uint64_t byte = 0;
+
+	only("write:error=EIO:when=2..6+2:times=2");
+	for (int i = 1; i <= 8; i++)
+		CHECK_EQ(call(&byte, 3), i == 2 || i == 4 ? -EIO : 3);
+	CHECK_EQ(plan.rules[0].fired, 2);
+	CHECK_EQ(plan.rules[0].first.call, 2);
+	CHECK_EQ(plan.rules[0].first.byte, 3);
+	CHECK_TEXT(plan.rules[0].first.comm, "test");
+}
+
+static void shorter(void)
+{
+	uint64_t byte = 0;
+
+	only("write:short=4");
+	CHECK_EQ(call(&byte, 4), 4);
+	CHECK_EQ(plan.rules[0].fired, 0);
+	CHECK_EQ(call(&byte, 5), 4);
+	add("write:short=2");
+	CHECK_EQ(call(&byte, 9), 2);
+	CHECK_EQ(plan.rules[1].fired, 1);
+}
+
+static void at_a_byte(void)
+{
+	uint64_t byte = 0;
+
+	only("write:error=EIO:at=5");
+	CHECK_EQ(call(&byte, 3), 3);
+	CHECK_EQ(call(&byte, 9), 2);
+	CHECK_EQ(call(&byte, 9), -EIO);
+	CHECK_EQ(call(&byte, 9), 9);
+	only("write:hangup:at=0");
+	byte = 0;
+	CHECK_EQ(call(&byte, 9), -1000 - WEIR_EFFECT_HANGUP);
+}
+
+static void behind_a_text(void)
+{
+	uint64_t byte = 0;
+
+	only("write:error=EIO:match=aab:times=2");
+	text = "aaabxaabaab.....";
+	CHECK_EQ(call(&byte, 3), 3);
+	CHECK_EQ(call(&byte, 3), 1);
+	CHECK_EQ(call(&byte, 3), -EIO);
+	CHECK_EQ(call(&byte, 9), 4);
+	CHECK_EQ(byte, 8);
+	CHECK_EQ(call(&byte, 3), -EIO);
+	CHECK_EQ(call(&byte, 8), 8);
+}
+
+static void ends_behind_bytes(void)
+{
+	enum weir_effect effect;
+	uint64_t byte = 0;
+
+	only("write:eof:at=5");
+	CHECK_EQ(call(&byte, 9), 5);
+	struct weir_fault_point p = at(4, 1);
+	CHECK(!weir_fault_ends_at(&p, &effect));
+}
+
+/* The very same draws, and others from another seed, pair or side. */
+static uint64_t drawn(uint64_t seed, uint64_t pair, uint32_t side)
+{
+	uint64_t bits = 0;
+
+	only("write:error=EIO:p=0.5");
+	plan.seed = seed;
+	for (int i = 0; i < 64; i++) {
+		struct weir_fault_call c = {.begun = false};
+		struct weir_fault_point p = at((uint64_t)i, 1);
+		p.pair = pair;
+		p.side = side;
+		bits = bits << 1 | (weir_fault_decide(&p, &c).kind == WEIR_VERDICT_FAIL);
+	}
+	return bits;
+}
+
+static void draws(void)
+{
+	uint64_t once = drawn(1, 1, 0);
+
+	CHECK_EQ(drawn(1, 1, 0), once);
+	CHECK(drawn(2, 1, 0) != once);
+	CHECK(drawn(1, 2, 0) != once);
+	CHECK(drawn(1, 1, 1) != once);
+	CHECK(__builtin_popcountll(once) > 16 && __builtin_popcountll(once) < 48);
+}
+
+/* A held call goes on behind the rule that held it, also when it is made anew. */
+static void holds(void)
+{
+	struct weir_fault_call c = {.begun = false};
+
+	only("write:stall:when=1");
+	add("write:short=2");
+	struct weir_fault_point p = at(0, 9);
+	struct weir_verdict v = weir_fault_decide(&p, &c);
+	CHECK_EQ(v.kind, WEIR_VERDICT_HOLD);
+	CHECK_EQ(v.until, UINT64_MAX);
+	c = (struct weir_fault_call){.begun = false};
+	CHECK_EQ(weir_fault_decide(&p, &c).kind, WEIR_VERDICT_HOLD);
+	store64_release(&state.held_until, 0);
+	v = weir_fault_decide(&p, &c);
+	CHECK_EQ(v.kind, WEIR_VERDICT_PASS);
+	CHECK_EQ(v.limit, 2);
+	CHECK_EQ(state.calls, 1);
+	CHECK_EQ(plan.rules[0].fired, 1);
+}
+
+static void delays_are_drawn(void)
+{
+	struct weir_fault_call c = {.begun = false};
+
+	only("write:delay=10ms..20ms");
+	struct weir_fault_point p = at(0, 9);
+	uint64_t before = os_now_ns();
+	struct weir_verdict v = weir_fault_decide(&p, &c);
+	CHECK_EQ(v.kind, WEIR_VERDICT_HOLD);
+	CHECK(v.until >= before + 10000000 && v.until <= os_now_ns() + 20000000);
+}
+
+/* Calls in calm are counted when somebody looks again. */
+static void calm(void)
+{
+	uint64_t byte = 0;
+
+	only("write:error=EIO:when=5");
+	CHECK_EQ(call(&byte, 1), 1);
+	struct weir_fault_point p = at(byte, 1);
+	int passed = 0;
+	while (weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1))
+		passed++;
+	CHECK_EQ(passed, 3);
+	CHECK_EQ(call(&byte, 1), -EIO);
+	CHECK_EQ(plan.rules[0].first.call, 5);
+}
+
+static void places(void)
+{
+	only("write:eof:pair=2");
+	CHECK_EQ(weir_plan_rules(&plan, 1, 0, 1), 0);
+	CHECK_EQ(weir_plan_rules(&plan, 2, 0, 1), 1);
+	CHECK_EQ(weir_plan_rules(&plan, 2, 0, 0), 0);
+	add("any:eof:side=b:comm=te*");
+	CHECK_EQ(weir_plan_rules(&plan, 1, 0, 1), 0);
+	CHECK_EQ(weir_plan_rules(&plan, 1, 1, 0), 2);
+	CHECK_EQ(weir_plan_rules_of(&plan, 42, "test"), 3);
+	CHECK_EQ(weir_plan_rules_of(&plan, 42, "other"), 1);
+	weir_plan_clear(&plan);
+	CHECK_EQ(weir_plan_rules(&plan, 2, 1, 1), 0);
+}
+
+/* What ends a direction by byte stops the writer, whoever the rule speaks of. */
+static void reader_rules_stop_writers(void)
+{
+	only("read:eof:at=5:side=b");
+	CHECK_EQ(weir_plan_rules(&plan, 1, 0, 1), 1);
+	CHECK_EQ(weir_plan_rules(&plan, 1, 1, 0), 0);
+}
+
+int main(void)
+{
+	os_resolve();
+	RUN(counted_calls);
+	RUN(shorter);
+	RUN(at_a_byte);
+	RUN(behind_a_text);
+	RUN(ends_behind_bytes);
+	RUN(draws);
+	RUN(holds);
+	RUN(delays_are_drawn);
+	RUN(calm);
+	RUN(places);
+	RUN(reader_rules_stop_writers);
+	return weir_test_end();
+}
