@@ -103,13 +103,13 @@ struct weir_end weir_ctl_end_of(const struct weir_ctl_target *t, int side)
 	};
 }
 
-void weir_ctl_nudge(struct weir_ctl_target *t)
+void weir_ctl_nudge(struct weir_ctl_target *t, bool hold)
 {
 	for (int side = 0; side < 2; side++) {
 		struct weir_end end = weir_ctl_end_of(t, side);
 
 		if (end.fd >= 0)
-			weir_end_nudge(&end, t->fd[!side]);
+			weir_end_nudge(&end, t->fd[!side], hold);
 	}
 	weir_holds_wake(&weir_session, t->index);
 }

@@ -40,8 +40,8 @@ void weir_ctl_target_return(struct weir_ctl_target *t);
 /* The end `side` of the target, seen through a borrowed descriptor. */
 struct weir_end weir_ctl_end_of(const struct weir_ctl_target *t, int side);
 
-/* Wakes whoever sleeps in the pair, so that it sees a change. */
-void weir_ctl_nudge(struct weir_ctl_target *t);
+/* Wakes whoever sleeps in the pair, so that it sees a change. `hold`: also who polls. */
+void weir_ctl_nudge(struct weir_ctl_target *t, bool hold);
 
 /* Each pair in use, by number; the order is that of the numbers. */
 void weir_ctl_each_pair(void (*act)(struct weir_ctl *c, uint32_t index), struct weir_ctl *c);

@@ -31,7 +31,7 @@ static void nudge_all(void)
 		if (load32_acquire(&slot->state) != WEIR_SLOT_USED || !anybody_sleeps(slot))
 			continue;
 		weir_ctl_target_borrow(&t);
-		weir_ctl_nudge(&t);
+		weir_ctl_nudge(&t, false);
 		weir_ctl_target_return(&t);
 	}
 }
@@ -176,7 +176,7 @@ int weir_ctl_capacity(struct weir_ctl *c)
 		if (t.side == WEIR_SIDE_ANY || t.side == side)
 			set_capacity(&t, side, size);
 	weir_ctl_target_borrow(&t);
-	weir_ctl_nudge(&t);
+	weir_ctl_nudge(&t, false);
 	weir_ctl_target_return(&t);
 	return weir_ctl_done(c);
 }
@@ -201,7 +201,7 @@ int weir_ctl_stall(struct weir_ctl *c)
 		return WEIR_EXIT_FAILED;
 	each_side(&t, weir_end_stall);
 	weir_ctl_target_borrow(&t);
-	weir_ctl_nudge(&t);
+	weir_ctl_nudge(&t, true);
 	weir_ctl_target_return(&t);
 	return weir_ctl_done(c);
 }
@@ -210,7 +210,7 @@ static void release_target(struct weir_ctl_target *t)
 {
 	each_side(t, weir_end_release);
 	weir_ctl_target_borrow(t);
-	weir_ctl_nudge(t);
+	weir_ctl_nudge(t, false);
 	weir_ctl_target_return(t);
 }
 

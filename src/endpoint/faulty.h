@@ -140,8 +140,9 @@ void weir_end_cut(const struct weir_end *end, int op, enum weir_effect effect);
 void weir_end_stall(const struct weir_end *end, int op);
 
 /* Makes whoever sleeps in the pair look again, after a change from outside. `peer`: a
- * descriptor of the other end, or -1: then readers go on sleeping. */
-void weir_end_nudge(const struct weir_end *end, int peer);
+ * descriptor of the other end, or -1: then readers go on sleeping. `hold`: also who asks
+ * the kernel, because it must not be believed from now on. */
+void weir_end_nudge(const struct weir_end *end, int peer, bool hold);
 
 /* Lets go who is held; all of them look again. */
 void weir_end_release(const struct weir_end *end, int op);

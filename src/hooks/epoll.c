@@ -197,35 +197,108 @@ static int wait_for(int epfd, struct epoll_event *events, int max, uint64_t ns, 
 	return weir_real()->epoll_pwait(epfd, events, max, (int)((ns + 999999) / 1000000), mask);
 }
 
+/* Of what the kernel calls ready, what the program may see. What may not be seen
+ * until later is hidden; a one-shot entry that fired in vain is armed again. */
+static uint32_t look_at(int fd, struct watch *w, const struct weir_end *end, uint32_t ready)
+{
+	uint64_t until;
+	uint32_t held = held_events(end, &until) & load32_relaxed(&w->events);
+	short seen = (short)(ready & ~held);
+
+	weir_end_make_exact(end, seen);
+	seen = weir_end_true_events(end, seen);
+	if (held || (!seen && (load32_relaxed(&w->events) & EPOLLONESHOT)))
+		let_see(fd, w, held);
+	return (uint32_t)seen;
+}
+
+/* Entries are told apart by what the program gave with them. */
+static uint32_t true_events(int epfd, const struct epoll_event *event)
+{
+	uint32_t ready = event->events & (INPUT | ROOM), seen = 0;
+	bool known = false;
+	struct weir_end end;
+
+	if (!ready || (event->events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)))
+		return event->events;
+	for (int fd = 0; fd < (int)load32_relaxed(&bound); fd++) {
+		struct watch *w = &watches[fd];
+		if (load32_acquire(&w->set) != (uint32_t)epfd + 1 ||
+		    load64_relaxed(&w->data) != event->data.u64 || !weir_end_of(fd, &end))
+			continue;
+		known = true;
+		seen |= look_at(fd, w, &end, ready);
+	}
+	return known ? (event->events & ~ready) | seen : event->events;
+}
+
+/* Who was held while the program slept woke it all the same. */
+static int drop_untrue(int epfd, struct epoll_event *events, int ready)
+{
+	int kept = 0, saved = errno;
+
+	for (int i = 0; i < ready; i++) {
+		struct epoll_event event = events[i];
+		event.events = true_events(epfd, &event);
+		if (event.events)
+			events[kept++] = event;
+	}
+	errno = saved;
+	return kept;
+}
+
 static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t deadline,
                         const sigset_t *mask)
 {
 	for (;;) {
 		uint64_t ns = patience(deadline);
 		int ready = wait_for(epfd, events, max, ns, mask);
+		if (ready > 0)
+			ready = drop_untrue(epfd, events, ready);
 		if (ready != 0 || (deadline != UINT64_MAX && os_now_ns() >= deadline))
 			return ready;
 	}
 }
 
+/* What the kernel answered while there was nothing to look at, and now there is. */
+static int look_again(int ready, int epfd, struct epoll_event *events, int max,
+                      uint64_t deadline, const sigset_t *mask)
+{
+	int kept = drop_untrue(epfd, events, ready);
+
+	return kept > 0 ? kept : wait_looking(epfd, events, max, deadline, mask);
+}
+
 static uint64_t deadline_of(int timeout_ms)
 {
-	return timeout_ms < 0 ? UINT64_MAX : os_now_ns() + (uint64_t)timeout_ms * 1000000;
+	if (timeout_ms <= 0)
+		return timeout_ms < 0 ? UINT64_MAX : 0;
+	return os_now_ns() + (uint64_t)timeout_ms * 1000000;
 }
 
 WEIR_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
 {
+	uint64_t deadline = deadline_of(timeout_ms);
+
 	if (__builtin_expect(must_look(), 0))
-		return wait_looking(epfd, events, max, deadline_of(timeout_ms), NULL);
-	return weir_real()->epoll_wait(epfd, events, max, timeout_ms);
+		return wait_looking(epfd, events, max, deadline, NULL);
+	int ready = weir_real()->epoll_wait(epfd, events, max, timeout_ms);
+	if (__builtin_expect(ready > 0 && must_look(), 0))
+		return look_again(ready, epfd, events, max, deadline, NULL);
+	return ready;
 }
 
 WEIR_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
                             const sigset_t *mask)
 {
+	uint64_t deadline = deadline_of(timeout_ms);
+
 	if (__builtin_expect(must_look(), 0))
-		return wait_looking(epfd, events, max, deadline_of(timeout_ms), mask);
-	return weir_real()->epoll_pwait(epfd, events, max, timeout_ms, mask);
+		return wait_looking(epfd, events, max, deadline, mask);
+	int ready = weir_real()->epoll_pwait(epfd, events, max, timeout_ms, mask);
+	if (__builtin_expect(ready > 0 && must_look(), 0))
+		return look_again(ready, epfd, events, max, deadline, mask);
+	return ready;
 }
 
 static bool is_valid(const struct timespec *t)
@@ -240,12 +313,16 @@ WEIR_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 		errno = ENOSYS;
 		return -1;
 	}
-	if (__builtin_expect(must_look(), 0) && (!timeout || is_valid(timeout))) {
-		uint64_t end = UINT64_MAX;
-		if (timeout)
-			end = os_now_ns() + (uint64_t)timeout->tv_sec * 1000000000 +
-			      (uint64_t)timeout->tv_nsec;
-		return wait_looking(epfd, events, max, end, mask);
-	}
-	return weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
+	if (timeout && !is_valid(timeout))
+		return weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
+	uint64_t deadline = UINT64_MAX;
+	if (timeout)
+		deadline = os_now_ns() + (uint64_t)timeout->tv_sec * 1000000000 +
+		           (uint64_t)timeout->tv_nsec;
+	if (__builtin_expect(must_look(), 0))
+		return wait_looking(epfd, events, max, deadline, mask);
+	int ready = weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
+	if (__builtin_expect(ready > 0 && must_look(), 0))
+		return look_again(ready, epfd, events, max, deadline, mask);
+	return ready;
 }
