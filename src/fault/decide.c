@@ -394,9 +394,21 @@ static void begin(const struct weir_fault_point *p, struct weir_fault_call *call
 	call->begun = true;
 	store32_relaxed(&s->touched, 1);
 	s->calls++;
-	for (uint32_t i = 0; i < WEIR_RULES_MAX && p->rules >> i; i++)
-		if (p->rules & WEIR_RULE_BIT(i))
-			s->rule[i].calls++;
+}
+
+/* Rules that were added while the call waited concern it, too: they are behind those
+ * that it has passed. */
+static void meet(const struct weir_fault_point *p, struct weir_fault_call *call)
+{
+	uint64_t fresh = p->rules & (WEIR_CHAOS_BIT - 1) & ~call->known;
+	uint32_t first = fresh ? (uint32_t)__builtin_ctzll(fresh) : WEIR_RULES_MAX;
+
+	for (uint32_t i = first; i < WEIR_RULES_MAX && fresh >> i; i++)
+		if (fresh & WEIR_RULE_BIT(i))
+			p->state->rule[i].calls++;
+	if (fresh && WEIR_RULE_BIT(first) > call->known && call->next > first)
+		call->next = first;
+	call->known |= fresh;
 }
 
 /* True while somebody, this call or another, must not go on. A call that was
@@ -413,6 +425,7 @@ static bool held(const struct weir_fault_point *p, struct weir_fault_call *call,
 	if (s->resumes) {
 		call->next = s->held_at;
 		call->begun = true;
+		call->known = p->rules;
 		s->resumes = 0;
 	}
 	return false;
@@ -429,6 +442,7 @@ struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct w
 		return (struct weir_verdict){.kind = WEIR_VERDICT_ENDED};
 	if (!call->begun)
 		begin(p, call);
+	meet(p, call);
 	if (call->limited && call->allowance == 0)
 		return (struct weir_verdict){.kind = WEIR_VERDICT_STOP};
 	struct weir_verdict v = decide_call(p, call);

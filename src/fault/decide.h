@@ -69,6 +69,7 @@ struct weir_fault_call {
 	bool discards;
 	bool limited;
 	uint32_t next;              /* rule to be looked at */
+	uint64_t known;             /* rules that have counted it */
 	uint64_t allowance;         /* bytes that it may move at most, where limited */
 	uint64_t corrupts;          /* bytes that it still damages */
 };
