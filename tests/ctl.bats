@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2154 # each test has a shell of its own; bats sets $stderr
 # weir ctl: looks at running sessions, and changes them under programs that wait.
 
 load helpers
@@ -39,7 +40,7 @@ ctl() {
 
 # until_true COMMAND...: again and again, for as long as a busy machine may take.
 until_true() {
-	local end=$((SECONDS + ${WEIR_UNTIL:-30}))
+	local end=$((SECONDS + 30))
 	until "$@"; do
 		if [ "$SECONDS" -ge "$end" ]; then
 			echo "never true: $*"
