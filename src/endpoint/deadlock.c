@@ -53,6 +53,12 @@ static bool any_sleeper(const struct weir_sleeper sleepers[WEIR_SLEEPERS_MAX])
 	return false;
 }
 
+static bool side_sleeps(const struct weir_end *end, int side)
+{
+	return any_sleeper(pipe_of(end, !side)->sleepers[0]) ||
+	       any_sleeper(pipe_of(end, side)->sleepers[1]);
+}
+
 /* Does somebody sleep on this side, and everybody who does in vain? */
 static bool side_is_stuck(const struct weir_end *end, int side)
 {
@@ -97,7 +103,10 @@ static bool is_suspicious(const struct weir_end *end)
 
 	if (load32_relaxed(&end->slot->deadlocked))
 		return false;
-	return is_private(end) ? a || b : a && b;
+	if (!is_private(end))
+		return a && b;
+	/* Who sleeps and does not wait in vain is about to wake, and may move the other. */
+	return (a || b) && (a || !side_sleeps(end, 0)) && (b || !side_sleeps(end, 1));
 }
 
 static bool has_other_threads(const struct weir_end *end)
