@@ -142,6 +142,7 @@ $(B)/bench/%: bench/%.c
 
 bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 	bench/run
+	bench/run --faults
 
 test: all unit_build canary fuzzers test-programs sanitized examples
 	tests/run-all

@@ -62,6 +62,8 @@ static void write_all(int fd, const char *bytes, size_t count)
 	while (count > 0) {
 		ssize_t n = write(fd, bytes, count);
 
+		if (n < 0 && errno == EINTR)
+			continue;               /* as often as a run injects it */
 		if (n < 0)
 			fail("write");
 		bytes += n;
@@ -445,7 +447,10 @@ int main(int argc, char **argv)
 			continue;
 		struct request r = parse(&workloads[i], argv + 2);
 
-		printf("%ld %lld\n", r.count, workloads[i].run(&r));
+		char result[64];
+		int length = snprintf(result, sizeof(result), "%ld %lld\n", r.count, workloads[i].run(&r));
+
+		write_all(STDOUT_FILENO, result, (size_t)length); /* a run may inject errors here, too */
 		return 0;
 	}
 	usage();
