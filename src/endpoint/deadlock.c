@@ -53,24 +53,24 @@ static bool any_sleeper(const struct weir_sleeper sleepers[WEIR_SLEEPERS_MAX])
 	return false;
 }
 
-static bool side_sleeps(const struct weir_end *end, int side)
-{
-	return any_sleeper(pipe_of(end, !side)->sleepers[0]) ||
-	       any_sleeper(pipe_of(end, side)->sleepers[1]);
-}
+/* What the sleepers of one side wait for. */
+enum sleep {
+	NOBODY_SLEEPS,
+	ALL_IN_VAIN,
+	SOME_WILL_WAKE,
+};
 
-/* Does somebody sleep on this side, and everybody who does in vain? */
-static bool side_is_stuck(const struct weir_end *end, int side)
+static enum sleep sleep_of(const struct weir_end *end, int side)
 {
 	const struct weir_sleeper *readers = pipe_of(end, !side)->sleepers[0];
 	const struct weir_sleeper *writers = pipe_of(end, side)->sleepers[1];
 	bool reads = any_sleeper(readers), writes = any_sleeper(writers);
 
 	if (reads && !waits_in_vain(end, !side, 0))
-		return false;
+		return SOME_WILL_WAKE;
 	if (writes && !waits_in_vain(end, side, 1))
-		return false;
-	return reads || writes;
+		return SOME_WILL_WAKE;
+	return reads || writes ? ALL_IN_VAIN : NOBODY_SLEEPS;
 }
 
 /* A pair of one process: who sleeps holds both ends. */
@@ -99,14 +99,13 @@ static bool is_timed_or_held(const struct weir_end *end)
 /* Cheap, for nearly every sleep: the other side is awake, or will be. */
 static bool is_suspicious(const struct weir_end *end)
 {
-	bool a = side_is_stuck(end, 0), b = side_is_stuck(end, 1);
+	enum sleep a = sleep_of(end, 0), b = sleep_of(end, 1);
 
-	if (load32_relaxed(&end->slot->deadlocked))
+	if (a == SOME_WILL_WAKE || b == SOME_WILL_WAKE || load32_relaxed(&end->slot->deadlocked))
 		return false;
-	if (!is_private(end))
-		return a && b;
-	/* Who sleeps and does not wait in vain is about to wake, and may move the other. */
-	return (a || b) && (a || !side_sleeps(end, 0)) && (b || !side_sleeps(end, 1));
+	if (is_private(end))
+		return a == ALL_IN_VAIN || b == ALL_IN_VAIN;
+	return a == ALL_IN_VAIN && b == ALL_IN_VAIN;
 }
 
 static bool has_other_threads(const struct weir_end *end)
