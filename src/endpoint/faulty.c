@@ -121,6 +121,8 @@ static struct weir_fault_point *stand(struct weir_faulty *f, const struct weir_s
 	        .moved = moved,
 	        .nonblocking = (f->flags & MSG_DONTWAIT) ||
 	                       ((rules & WEIR_CHAOS_BIT) && os_nonblocking(end->fd)),
+	        .unread = load32_relaxed(&pipe->carrier) == WEIR_BY_RING &&
+	                  weir_pipe_used(reads ? &end->in : &end->out) > 0,
 	        .whole = f->whole,
 	        .comm = weir_self.comm,
 	        .look = span ? look_at_span : look_at_pipe,

@@ -55,6 +55,7 @@ struct weir_fault_point {
 	uint32_t pid;
 	bool moved;                 /* it has moved some */
 	bool nonblocking;
+	bool unread;                /* bytes of the direction wait for its reader */
 	bool whole;                 /* it waits for all its bytes (MSG_WAITALL, SO_RCVLOWAT) */
 	const char *comm;
 	/* Gives the next bytes of the direction, from `skip` on: as many as there are,
