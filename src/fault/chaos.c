@@ -14,9 +14,9 @@
 #include "fault/decide.h"
 
 enum {
-	LATE_NS_MAX = 2000000,
+	LATE_NS_MAX = 500000,
 	SHORT_OF_256 = 96,          /* how many calls of 256 */
-	LATE_OF_256 = 12,
+	LATE_OF_256 = 6,
 	INTERRUPTED_OF_256 = 6,
 	SMALL_BITS_MIN = 6,         /* room for the small message that many write before they read */
 	SMALL_BITS_MAX = 17,
