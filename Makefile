@@ -230,14 +230,16 @@ format:
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/weir' \
-		'$(DESTDIR)$(PREFIX)/share/man/man1'
+		'$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/man/man7'
 	install -m 755 $(B)/weir '$(DESTDIR)$(PREFIX)/bin/weir'
 	install -m 755 $(B)/libweir.so '$(DESTDIR)$(PREFIX)/lib/weir/libweir.so'
 	install -m 644 $(wildcard man/*.1) '$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -m 644 $(wildcard man/*.7) '$(DESTDIR)$(PREFIX)/share/man/man7'
 
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/weir' '$(DESTDIR)$(PREFIX)/lib/weir/libweir.so'
-	rm -f $(patsubst man/%,'$(DESTDIR)$(PREFIX)/share/man/man1/%',$(wildcard man/*.1))
+	rm -f $(patsubst man/%,'$(DESTDIR)$(PREFIX)/share/man/man1/%',$(wildcard man/*.1)) \
+		$(patsubst man/%,'$(DESTDIR)$(PREFIX)/share/man/man7/%',$(wildcard man/*.7))
 	-rmdir '$(DESTDIR)$(PREFIX)/lib/weir'
 
 clean:
