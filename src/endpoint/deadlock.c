@@ -73,11 +73,15 @@ static enum sleep sleep_of(const struct weir_end *end, int side)
 	return reads || writes ? ALL_IN_VAIN : NOBODY_SLEEPS;
 }
 
+static bool never_left(const struct weir_end *end, int side)
+{
+	return load64_relaxed(&end->slot->end[side].inode) == 0;
+}
+
 /* A pair of one process: who sleeps holds both ends. */
 static bool is_private(const struct weir_end *end)
 {
-	return load64_relaxed(&end->slot->end[0].inode) == 0 ||
-	       load64_relaxed(&end->slot->end[1].inode) == 0;
+	return never_left(end, 0) && never_left(end, 1);
 }
 
 /* Somebody can move it from outside: a timeout, who releases a stall. */
@@ -159,9 +163,10 @@ static bool look_at_process(void *context, uint32_t pid)
 
 static bool find_holders(struct suspicion *s)
 {
-	if (is_private(s->end))
-		return add_holder(s, load32_relaxed(&weir_own_process));
-	return proc_each("/proc", look_at_process, s) && s->holders > 0;
+	if ((never_left(s->end, 0) || never_left(s->end, 1)) &&
+	    !add_holder(s, load32_relaxed(&s->end->slot->pid)))
+		return false;
+	return is_private(s->end) || (proc_each("/proc", look_at_process, s) && s->holders > 0);
 }
 
 static bool sleeps_here(void *context, uint32_t tid)
