@@ -66,7 +66,7 @@ shown() {
 
 @test "every page is installed, and removed again" {
 	there=$BATS_TEST_TMPDIR/there
-	run -0 bounded make -C "$ROOT" install DESTDIR="$there" PREFIX=/usr
+	run -0 bounded make -C "$ROOT" -o all install DESTDIR="$there" PREFIX=/usr
 	for page in "$ROOT"/man/*.[1-9]; do
 		[ -f "$there/usr/share/man/man${page##*.}/${page##*/}" ]
 	done
