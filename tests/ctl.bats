@@ -232,7 +232,10 @@ wakes() {
 		         "reset": "IN+ERR+HUP+RDHUP ECONNRESET 0 EPIPE"}
 		for way in ways[2:]:
 		    for effect in effects:
-		        expected[f"{way} {effect}"] = polls[effect]
+		        want = polls[effect]
+		        if way != "poll":       # the kernel's own word, and its socket has no error
+		            want = want.replace("+ERR", "")
+		        expected[f"{way} {effect}"] = want
 		with Run(program, "--capacity", "100") as run:
 		    assert run.line() == "ready"
 		    number = 0
@@ -310,7 +313,7 @@ wakes() {
 		            (1, "b_to_a", "read", "read:error=EIO:pair=1", "EIO"),
 		            (2, "a_to_b", "write", "write:error=ENOSPC:pair=2", "ENOSPC"),
 		            (3, "a_to_b", "read", "read:hangup:pair=3", "0"),
-		            (4, "a_to_b", "write", "write:eof:pair=4,side=a", "EPIPE")):
+		            (4, "a_to_b", "write", "write:eof:pair=4:side=a", "EPIPE")):
 		        run.until_blocked(number, way, op)
 		        run.change("fault", "add", rule)
 		        got = run.line()
@@ -343,7 +346,7 @@ wakes() {
 		    assert run.line() == "read 3"
 		    run.tell()
 		    assert sorted(run.end()) == ["read 3", "wrote 3"]
-		    assert "EIO" not in run.messages().replace("never", ""), run.messages()
+		    assert "fault write:error=EIO:when=2 never fired" in run.messages(), run.messages()
 	PROGRAM
 }
 
@@ -363,7 +366,13 @@ wakes() {
 		for (a, b), wait in zip(pairs, waits):
 		    assert fill(a) == 10
 		    thread(lambda a, wait: say(wait(a)), a, wait)
+		c, d = socket.socketpair()
+		reading = select.epoll()
+		reading.register(d, select.EPOLLIN)
+		thread(lambda: (reading.poll(), say("read", outcome(d.recv, 9, socket.MSG_DONTWAIT))))
 		say("ready")
+		sys.stdin.readline()
+		c.send(b"123")
 		sys.stdin.readline()
 		a, b = pairs[1]
 		say(fill(a), fill(b))
@@ -379,6 +388,9 @@ wakes() {
 		        assert got == want, (number, got)
 		        pair = run.pairs()[number]
 		        assert pair["a_to_b"]["capacity"] == 40 and pair["b_to_a"]["capacity"] == 10, pair
+		    run.change("capacity", "5", "40")  # nothing to read in it, so nobody is called
+		    run.tell()
+		    assert run.line() == "read 3"
 		    run.tell()
 		    assert run.line() == "30 10"
 		    run.change("capacity", "2", "7")
