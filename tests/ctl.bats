@@ -250,7 +250,8 @@ wakes() {
 		                assert run.blocked(number, "b_to_a", "write")
 		                run.change("hangup", number)
 		                want = "EPIPE 0 0 EPIPE"
-		            assert run.line() == f"{way} {effect} {want}", (way, effect, want)
+		            got = run.line()
+		            assert got == f"{way} {effect} {want}", (got, want)
 		    run.end()
 	PROGRAM
 }
@@ -308,6 +309,7 @@ wakes() {
 		thread(lambda: say(outcome(pairs[2][1].recv, 1)))
 		thread(lambda: say(outcome(pairs[3][0].send, b"x")))
 		os.wait(), os.wait()
+		sys.stdin.readline()
 		""", "--capacity", "50") as run:
 		    for number, way, op, rule, want in (
 		            (1, "b_to_a", "read", "read:error=EIO:pair=1", "EIO"),
@@ -320,6 +322,7 @@ wakes() {
 		        assert got == want, (rule, got)
 		    rules = run.asked("fault", "list")["rules"]
 		    assert [r["fired"] for r in rules] == [1, 1, 1, 1], rules
+		    run.tell()
 		    run.end()
 		    assert run.messages().count("fired once") == 4, run.messages()
 	PROGRAM

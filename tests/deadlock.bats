@@ -31,6 +31,13 @@ common() {
 		    run.end(status)
 		    assert not told(run), run.messages()
 
+		# Or waits for whoever adopted it to look at its status.
+		def is_gone(pid):
+		    try:
+		        return ") Z " in open(f"/proc/{pid}/stat").read()
+		    except OSError:
+		        return True
+
 		# Two processes that do the same at their ends.
 		def peers(each):
 		    return f"""
@@ -52,7 +59,8 @@ driver() { { common && cat; } | timeout --kill-after=5 "$SECONDS_MAX" "$PYTHON" 
 
 @test "both peers writing into full pipes" {
 	driver <<-'PROGRAM'
-		with Run(peers("end.sendall(bytes(100))"), "--capacity", "64") as run:
+		with Run(peers("end.sendall(bytes(100)); end.recv(100, socket.MSG_WAITALL)"),
+		         "--capacity", "64") as run:
 		    is_told(run, 1, "side a, pid PID (python3), waits to write a to b (64 of 64 bytes)",
 		            "side b, pid PID (python3), waits to write b to a (64 of 64 bytes)")
 		    run.until_blocked(1, "a_to_b", "write")
@@ -115,7 +123,7 @@ driver() { { common && cat; } | timeout --kill-after=5 "$SECONDS_MAX" "$PYTHON" 
 		        pids = run.end(123)
 		        assert len(told(run)) == 1 and len(set(pids)) == 2, (pids, run.messages())
 		        for pid in pids:
-		            until(lambda: not os.path.exists(f"/proc/{pid}"), f"the end of {pid}")
+		            until(lambda: is_gone(pid), f"the end of {pid}")
 		with Run("a, b = socket.socketpair()\na.send(b'x')\nb.recv(1)", "--fail-on-deadlock") as run:
 		    is_not_told(run)
 	PROGRAM
