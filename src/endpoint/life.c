@@ -75,6 +75,12 @@ static void wake_peers_writer(const struct weir_end *end)
 	weir_pipe_unlock(&end->in);
 }
 
+void weir_end_before_shutdown(const struct weir_end *end)
+{
+	suspect(&end->in, ASK_FOR_A_WHILE);
+	suspect(&end->out, ASK_FOR_A_WHILE);
+}
+
 void weir_end_after_shutdown(const struct weir_end *end)
 {
 	suspect(&end->in, ASK_ONCE);
