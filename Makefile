@@ -223,6 +223,7 @@ lint:
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
 	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
+		tests/ctl.bats tests/deadlock.bats \
 		$(wildcard examples/*/run tests/install-dependencies)
 
 format:
