@@ -85,7 +85,7 @@ unit: $(unit_programs)
 test_sources := $(wildcard tests/programs/*.c)
 test_programs := $(patsubst tests/programs/%.c,$(B)/tests/%,$(test_sources)) \
 	$(patsubst tests/programs/%.c,$(B)/tests/%-fortified,$(test_sources))
-TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -pthread
+TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -Iinclude -pthread
 test_programs += $(patsubst tests/programs/%.cc,$(B)/tests/%,$(wildcard tests/programs/*.cc))
 # Programs that no preloading reaches.
 static_sources := $(wildcard tests/programs/static/*.c)
@@ -106,7 +106,7 @@ $(B)/tests/%-fortified: tests/programs/%.c tests/programs/check.h
 $(B)/tests/%: tests/programs/%.cc
 	@mkdir -p $(@D)
 	$(call say,CXX)
-	$(Q)$(CXX) -std=gnu++17 -g -O1 -Wall -Wextra -o $@ $<
+	$(Q)$(CXX) -std=gnu++17 -g -O1 -Wall -Wextra -Iinclude -o $@ $<
 
 $(B)/tests/%-static: tests/programs/static/%.c
 	@mkdir -p $(@D)
@@ -122,16 +122,19 @@ $(B)/tests/%-dynamic: tests/programs/static/%.c
 $(B)/tests/%-musl: tests/programs/static/%.c
 	@mkdir -p $(@D)
 	$(call say,MUSL)
-	$(Q)musl-gcc -std=gnu11 -g -Wall -Wextra -O1 -o $@ $<
+	$(Q)musl-gcc -std=gnu11 -g -Wall -Wextra -Iinclude -O1 -o $@ $<
 
 test-programs: $(test_programs)
 
 example_programs := $(patsubst %.c,$(B)/%,$(wildcard examples/*/*.c))
 
-$(B)/examples/%: examples/%.c
+$(B)/examples/%: examples/%.c include/weir.h
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -std=gnu11 -g -O1 -Wall -Wextra -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -g -O1 -Wall -Wextra -Iinclude -pthread -o $@ $<
+
+# A header that comes with an example.
+$(B)/examples/unit-test/trusting $(B)/examples/unit-test/careful: examples/unit-test/test.h
 
 examples: $(example_programs)
 
