@@ -43,7 +43,8 @@ survivors() {
 @test "chaos leaves blocking calls what the kernel promises" {
 	local seed
 	for ((seed = 1; seed <= SEEDS; seed++)); do
-		for name in blocking_calls_get_no_EAGAIN blocking_calls_move_all; do
+		for name in blocking_calls_get_no_EAGAIN blocking_calls_move_all \
+			refused_writes_leave_something_to_read; do
 			bounded "$WEIR" run --chaos=$seed -- "$PROGRAMS/faulty" $name >"$BATS_TEST_TMPDIR/out" ||
 				{ echo "seed $seed"; cat "$BATS_TEST_TMPDIR/out"; return 1; }
 		done

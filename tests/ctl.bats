@@ -1,520 +1,533 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031,SC2154 # each test has a shell of its own; bats sets $stderr
-# weir ctl: looks at running sessions, and changes them under programs that wait.
+# `weir ctl` looks at running sessions and changes them: what it says, whom a change wakes,
+# and what it refuses.
 
 load helpers
 
 setup() {
-	unset WEIR_FAULT WEIR_FAULTS WEIR_SEED WEIR_CHAOS WEIR_STRICT WEIR_QUIET WEIR_MARK \
-		WEIR_FAIL_ON_DEADLOCK
+	export WEIR LIBWEIR PYTHONPATH=$BATS_TEST_DIRNAME PYTHONDONTWRITEBYTECODE=1
 	cd "$BATS_TEST_TMPDIR" || return
-	started=()
-	SESSION=
 }
 
-# What a test started is ended by its number, and what that started with it.
-teardown() {
-	local pid
-	for pid in "${started[@]}"; do
-		kill -KILL -- "-$pid" 2>/dev/null || true
-	done
+# driver: the Python program on standard input, with tests/live.py.
+driver() { timeout --kill-after=5 "$SECONDS_MAX" "$PYTHON" - "$@" 3>&-; }
+
+# ---- what it says ----
+
+@test "list names the sessions and pairs what is in one, with and without --json" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		with Run("""
+		a, b = socket.socketpair()
+		a.sendall(b"12345")
+		def read():
+		    b.recv(5)
+		    b.recv(1)
+		thread(read)
+		sys.stdin.readline()
+		a.close()
+		""", "--capacity", "64", "--fault", "read:delay=1ms") as run:
+		    (sleeper,) = run.until_blocked(1, "a_to_b", "read")
+		    sessions = run.asked("list")["sessions"]
+		    (mine,) = [s for s in sessions if s["pid"] == run.pid]
+		    assert mine == {"pid": run.pid, "name": "weir", "pairs": 1, "open": 1, "rules": 1}
+		    status, text, _ = ctl("list")
+		    assert status == 0 and text.startswith("SESSION "), text
+		    assert f"\n{run.pid} " in text, text
+
+		    said = run.asked("pairs")
+		    assert said["session"] == run.pid and len(said["pairs"]) == 1, said
+		    pair = said["pairs"][0]
+		    assert pair["number"] == 1 and pair["comm"] == "python3", pair
+		    assert pair["holders"] == {"a": 1, "b": 1}, pair
+		    for way in ("a_to_b", "b_to_a"):
+		        assert pair[way]["capacity"] == 64 and pair[way]["buffered"] == 0, pair
+		        assert not pair[way]["by_kernel"], pair
+		        assert not pair[way]["writer_stalled"] and not pair[way]["reader_stalled"], pair
+		    assert sleeper["pid"] == pair["pid"] and sleeper["tid"] != sleeper["pid"], sleeper
+		    assert sleeper["fd"] > 2 and sleeper["seconds"] >= 0, sleeper
+		    status, text, _ = run.ctl("pairs")
+		    assert status == 0 and text.count("waits to read") == 1, text
+		    assert f"pair 1, made by pid {pair['pid']} (python3), held by 1 and 1 processes" in text, text
+		    assert "a to b: 0 of 64 bytes" in text and "b to a: 0 of 64 bytes" in text, text
+
+		    rules = run.asked("fault", "list")
+		    assert [r["rule"] for r in rules["rules"]] == ["read:delay=1ms"], rules
+		    assert rules["rules"][0]["active"] and rules["rules"][0]["fired"] >= 1, rules
+		    assert rules["rules"][0]["first"]["pair"] == 1, rules
+		    status, text, _ = run.ctl("fault", "list")
+		    assert text.startswith("active ") and text.endswith(" read:delay=1ms\n"), text
+		    run.tell()
+		    run.end()
+		    assert str(run.pid) not in ctl("list")[1]
+	PROGRAM
 }
 
-# background COMMAND...: in a process group of its own; its number in $SESSION.
-background() {
-	setsid "$@" >out 2>err </dev/null 3>&- &
-	SESSION=$!
-	started+=("$SESSION")
-	disown
+@test "--help and help ctl say the same" {
+	run -0 "$WEIR" ctl --help
+	local help=$output
+	run -0 "$WEIR" help ctl
+	[ "$output" = "$help" ]
+	[[ $output == *"hangup PAIR"* ]]
 }
 
-# start WORD...: programs/waiting under weir, with room for 64 bytes. $SESSION is its
-# session; what it says is in the file `out`.
-start() {
-	background "$WEIR" run --capacity 64 "${WEIR_TEST_OPTIONS[@]}" -- "$PROGRAMS/waiting" "$@"
+@test "of several sessions one is named: by its holder or by any process in it" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		program = """
+		a, b = socket.socketpair()
+		child = os.fork()
+		if child == 0:
+		    b.recv(1)
+		    os._exit(0)
+		say(os.getpid(), child)
+		sys.stdin.readline()
+		a.send(b"x")
+		os.waitpid(child, 0)
+		"""
+		with Run(program) as run, Run(program, "--capacity", "7") as other:
+		    pids = run.line().split()
+		    other.line()
+		    message = refused("pairs")
+		    assert "sessions are running: name one with --session PID" in message, message
+		    assert "`weir ctl list`" in message, message
+		    for pid in [run.pid, *pids]:
+		        status, output, _ = ctl("--json", "--session", pid, "pairs")
+		        assert status == 0 and json.loads(output)["session"] == run.pid, (pid, output)
+		        status, output, _ = ctl("pairs", f"--session={pid}", "--json")
+		        assert status == 0 and json.loads(output)["session"] == run.pid, (pid, output)
+		    other.change("capacity", "1", "9")
+		    assert run.pairs()[1]["a_to_b"]["capacity"] == 212992
+		    assert other.pairs()[1]["a_to_b"]["capacity"] == 9
+		    message = refused("--session", os.getpid(), "pairs")
+		    assert f"no session of yours is that of process {os.getpid()}" in message, message
+		    for one in (run, other):
+		        one.tell()
+		        one.end()
+	PROGRAM
 }
 
-ctl() {
-	timeout 20 "$WEIR" ctl --session "$SESSION" "$@"
+@test "wrong words: status 125, one line that says why, and nothing changed" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		wrong = {
+		    "": "ctl needs a subcommand",
+		    "no-such": "ctl: no subcommand no-such",
+		    "pairs --no-such": "--no-such: no such option",
+		    "pairs --sessions 1": "--sessions: no such option",
+		    "pairs --session": "--session needs the number of a process",
+		    "pairs --session 0": "--session needs the number of a process",
+		    "pairs --session one": "--session needs the number of a process",
+		    "pairs --session 4194305": "--session needs the number of a process",
+		    "pairs 1": "ctl pairs takes no words",
+		    "list 1": "ctl list takes no words",
+		    "fault": "ctl fault takes list, clear, or add RULE...",
+		    "fault no-such": "ctl fault takes list, clear, or add RULE...",
+		    "fault list 1": "ctl fault takes list, clear, or add RULE...",
+		    "fault clear 1": "ctl fault takes list, clear, or add RULE...",
+		    "fault add": "ctl fault add needs a RULE",
+		    "fault add read:no-such": "read:no-such",
+		    "fault add read:eof read:shrt": "read:shrt",
+		    "capacity": "ctl capacity takes PAIR",
+		    "capacity 1": "ctl capacity takes PAIR",
+		    "capacity 1 0": "is not a size",
+		    "capacity 1 -1": "--session",
+		    "capacity 1 many": "'many' is not a size",
+		    "capacity 1 1T": "'1T' is not a size",
+		    "capacity 1 1024G": "is not a size",
+		    "capacity 1.c 5": "'1.c' is not the number of a pair",
+		    "stall": "ctl stall takes PAIR",
+		    "stall 1 2": "ctl stall takes PAIR",
+		    "stall 2": "no pair 2 is open",
+		    "stall 99999999999999999999": "is not the number of a pair",
+		    "stall 000000000000000000000000000001": "is not the number of a pair",
+		    "stall .a": "'.a' is not the number of a pair",
+		    "stall 1.": "'1.' is not the number of a pair",
+		    "stall 1.ab": "'1.ab' is not the number of a pair",
+		    "stall one": "'one' is not the number of a pair",
+		    "release 2.a": "no pair 2 is open",
+		    "release 1 1": "ctl release takes PAIR",
+		    "hangup": "ctl hangup takes PAIR",
+		    "hangup 0": "no pair 0 is open",
+		    "hangup a": "'a' is not the number of a pair",
+		    "reset 1.A": "'1.A' is not the number of a pair",
+		    "eof 1,a": "'1,a' is not the number of a pair",
+		}
+		with Run("""
+		a, b = socket.socketpair()
+		say("ready")
+		sys.stdin.readline()
+		a.send(b"x")
+		say(b.recv(1))
+		""") as run:
+		    run.line()
+		    before = run.pairs(), run.asked("fault", "list")
+		    for words, why in wrong.items():
+		        message = run.refused(*words.split())
+		        assert why in message, (words, message)
+		    assert (run.pairs(), run.asked("fault", "list")) == before
+		    run.tell()
+		    assert run.end() == ["b'x'"]
+	PROGRAM
 }
 
-# until_true COMMAND...: again and again, for as long as a busy machine may take.
-until_true() {
-	local end=$((SECONDS + 30))
-	until "$@"; do
-		if [ "$SECONDS" -ge "$end" ]; then
-			echo "never true: $*"
-			cat out err
-			return 1
-		fi
-		sleep 0.02
-	done
+# ---- whom a change wakes ----
+
+# Pairs that each have somebody waiting in b, in each way of waiting for each way to end;
+# then what each of them was given. LAYOUT: the waiters are threads, or children; `dups`:
+# threads whose pairs have lost their first numbers.
+wakes() {
+	driver "$1" <<-'PROGRAM'
+		from live import *
+
+		ways = ("read", "write", "poll", "level", "edge")
+		effects = ("eof", "hangup", "reset")
+		program = """
+		layout = %r
+		def epolled(end, flags):
+		    poller = select.epoll()
+		    poller.register(end, select.EPOLLIN | select.EPOLLRDHUP | flags)
+		    ((_, events),) = poller.poll()
+		    return names(events)
+		def wait(end, way):
+		    if way == "read":
+		        return outcome(end.recv, 1)
+		    if way == "write":
+		        return outcome(end.send, b"x")
+		    if way == "poll":
+		        return polled(end, select.POLLIN | select.POLLRDHUP, None)
+		    return epolled(end, select.EPOLLET if way == "edge" else 0)
+		def waiter(end, way, effect):
+		    given = wait(end, way)
+		    say(way, effect, given, outcome(end.recv, 1), outcome(end.recv, 1), outcome(end.send, b"x"))
+		keep = []
+		for way in %r:
+		    for effect in %r:
+		        a, b = socket.socketpair()
+		        if layout == "dups":
+		            a, b = a.dup(), b.dup()
+		        if way == "write":
+		            fill(b)
+		        keep.append((a, b))
+		        if layout != "children":
+		            thread(waiter, b, way, effect)
+		        elif os.fork() == 0:
+		            waiter(b, way, effect)
+		            os._exit(0)
+		say("ready")
+		while layout == "children" and keep:
+		    os.wait()
+		    keep.pop()
+		""" % (sys.argv[1], ways, effects)
+		# What the waiter's call gave, two reads after it, and a write.
+		expected = {
+		    "read eof": "0 0 0 1", "read hangup": "0 0 0 EPIPE", "read reset": "ECONNRESET 0 0 EPIPE",
+		    "write eof": "BLOCKED",
+		    "write hangup": "EPIPE 0 0 EPIPE", "write reset": "EPIPE ECONNRESET 0 EPIPE",
+		}
+		polls = {"eof": "IN+RDHUP 0 0 1", "hangup": "IN+HUP+RDHUP 0 0 EPIPE",
+		         "reset": "IN+ERR+HUP+RDHUP ECONNRESET 0 EPIPE"}
+		for way in ways[2:]:
+		    for effect in effects:
+		        want = polls[effect]
+		        if way != "poll":       # the kernel's own word, and its socket has no error
+		            want = want.replace("+ERR", "")
+		        expected[f"{way} {effect}"] = want
+		with Run(program, "--capacity", "100") as run:
+		    assert run.line() == "ready"
+		    number = 0
+		    for way in ways:
+		        for effect in effects:
+		            number += 1
+		            if way in ("read", "write"):
+		                run.until_blocked(number, "b_to_a" if way == "write" else "a_to_b", way)
+		            run.change(effect, f"{number}.a")
+		            want = expected[f"{way} {effect}"]
+		            if want == "BLOCKED":       # what b writes has not ended
+		                assert run.blocked(number, "b_to_a", "write")
+		                run.change("hangup", number)
+		                want = "EPIPE 0 0 EPIPE"
+		            got = run.line()
+		            assert got == f"{way} {effect} {want}", (got, want)
+		    run.end()
+	PROGRAM
 }
 
-said() { grep -qx -- "$1" out; }
+@test "eof, hangup and reset wake threads of one process, and give what they say" { wakes threads; }
 
-# gives LINE...: the program came to say so.
-gives() {
-	local line
-	for line; do
-		until_true said "$line"
-	done
+@test "eof, hangup and reset wake other processes" { wakes children; }
+
+@test "eof, hangup and reset reach pairs that have lost their first descriptors" { wakes dups; }
+
+@test "without a side both ends see eof, hangup and reset" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		expected = {
+		    "eof": "5 0 EPIPE 5 0 EPIPE", "hangup": "5 0 EPIPE 5 0 EPIPE",
+		    "reset": "ECONNRESET 0 EPIPE ECONNRESET 0 EPIPE",
+		}
+		with Run("""
+		pairs = [socket.socketpair() for _ in range(3)]
+		for pair in pairs:
+		    for end in pair:
+		        end.send(b"12345")
+		say("ready")
+		sys.stdin.readline()
+		for pair in pairs:
+		    say(*(word for end in pair for word in
+		          (outcome(end.recv, 9), outcome(end.recv, 9), outcome(end.send, b"x"))))
+		""") as run:
+		    run.line()
+		    for number, effect in enumerate(expected, 1):
+		        run.change(effect, number)
+		    run.tell()
+		    for effect, want in expected.items():
+		        got = run.line()
+		        assert got == want, (effect, got)
+		    run.end()
+	PROGRAM
 }
 
-# not_yet LINE...: it has not said so, nor does it in a moment.
-not_yet() {
-	local line
-	sleep 0.15
-	for line; do
-		! said "$line" || { cat out; return 1; }
-	done
+@test "a rule that is added reaches calls that wait already" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		with Run("""
+		pairs = [socket.socketpair() for _ in range(4)]
+		fill(pairs[1][0])
+		fill(pairs[3][0])
+		def child(call, *arguments):
+		    if os.fork() == 0:
+		        say(outcome(call, *arguments))
+		        os._exit(0)
+		child(pairs[0][0].recv, 1)
+		child(pairs[1][0].send, b"x")
+		thread(lambda: say(outcome(pairs[2][1].recv, 1)))
+		thread(lambda: say(outcome(pairs[3][0].send, b"x")))
+		os.wait(), os.wait()
+		sys.stdin.readline()
+		""", "--capacity", "50") as run:
+		    for number, way, op, rule, want in (
+		            (1, "b_to_a", "read", "read:error=EIO:pair=1", "EIO"),
+		            (2, "a_to_b", "write", "write:error=ENOSPC:pair=2", "ENOSPC"),
+		            (3, "a_to_b", "read", "read:hangup:pair=3", "0"),
+		            (4, "a_to_b", "write", "write:eof:pair=4:side=a", "EPIPE")):
+		        run.until_blocked(number, way, op)
+		        run.change("fault", "add", rule)
+		        got = run.line()
+		        assert got == want, (rule, got)
+		    rules = run.asked("fault", "list")["rules"]
+		    assert [r["fired"] for r in rules] == [1, 1, 1, 1], rules
+		    run.tell()
+		    run.end()
+		    assert run.messages().count("fired once") == 4, run.messages()
+	PROGRAM
 }
 
-# pairs EXPRESSION: true of the object `o`, with p(N) for pair N and w(N, DIRECTION) for
-# who is blocked there, as "op fd" words.
-pairs() {
-	ctl pairs --json 2>pairs.err | "$PYTHON" -c '
-import json, sys
-try:
-    o = json.load(sys.stdin)
-except ValueError:
-    sys.exit(1)
-def p(n):
-    return next(pair for pair in o["pairs"] if pair["number"] == n)
-def w(n, d):
-    return ["%s %d" % (s["op"], s["fd"]) for s in p(n)[d]["blocked"]]
-try:
-    sys.exit(not eval(sys.argv[1]))
-except StopIteration:
-    sys.exit(1)
-' "$1"
+@test "fault clear lets go whom a stall held, and no rule acts from then on" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		with Run("""
+		a, b = socket.socketpair()
+		def read():
+		    say("read", outcome(b.recv, 3))
+		    say("read", outcome(b.recv, 3))
+		a.send(b"abc")
+		thread(read)
+		sys.stdin.readline()
+		say("wrote", outcome(a.send, b"def"))
+		""", "--fault", "read:stall:when=1", "--fault", "write:error=EIO:when=2") as run:
+		    run.until_blocked(1, "a_to_b", "read")
+		    pair = run.pairs()[1]["a_to_b"]
+		    assert pair["reader_stalled"] and pair["buffered"] == 3, pair
+		    run.change("fault", "clear")
+		    assert run.line() == "read 3"
+		    run.tell()
+		    assert sorted(run.end()) == ["read 3", "wrote 3"]
+		    assert "fault write:error=EIO:when=2 never fired" in run.messages(), run.messages()
+	PROGRAM
 }
 
-# shows EXPRESSION: comes to be true.
-shows() {
-	until_true pairs "$1"
+@test "a capacity that is raised wakes who waits for room, one that is lowered holds" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		with Run("""
+		pairs = [socket.socketpair() for _ in range(4)]
+		def watched(end, flags):
+		    poller = select.epoll()
+		    poller.register(end, select.EPOLLOUT | flags)
+		    ((_, events),) = poller.poll()
+		    return names(events)
+		waits = (lambda end: outcome(end.send, b"x" * 30), lambda end: polled(end, select.POLLOUT, None),
+		         lambda end: watched(end, 0), lambda end: watched(end, select.EPOLLET))
+		for (a, b), wait in zip(pairs, waits):
+		    assert fill(a) == 10
+		    thread(lambda a, wait: say(wait(a)), a, wait)
+		c, d = socket.socketpair()
+		reading = select.epoll()
+		reading.register(d, select.EPOLLIN)
+		thread(lambda: (reading.poll(), say("read", outcome(d.recv, 9, socket.MSG_DONTWAIT))))
+		say("ready")
+		sys.stdin.readline()
+		c.send(b"123")
+		sys.stdin.readline()
+		a, b = pairs[1]
+		say(fill(a), fill(b))
+		sys.stdin.readline()
+		say(b.recv(5), polled(a, select.POLLOUT), a.fileno() < 0)
+		say(len(b.recv(99)), fill(a), fill(b))
+		""".replace("say(b.recv(5),", "say(len(b.recv(5)),"), "--capacity", "10") as run:
+		    assert run.line() == "ready"
+		    run.until_blocked(1, "a_to_b", "write")
+		    for number, want in ((1, "30"), (2, "OUT"), (3, "OUT"), (4, "OUT")):
+		        run.change("capacity", f"{number}.a", "40")
+		        got = run.line()
+		        assert got == want, (number, got)
+		        pair = run.pairs()[number]
+		        assert pair["a_to_b"]["capacity"] == 40 and pair["b_to_a"]["capacity"] == 10, pair
+		    run.change("capacity", "5", "40")  # nothing to read in it, so nobody is called
+		    run.tell()
+		    assert run.line() == "read 3"
+		    run.tell()
+		    assert run.line() == "30 10"
+		    run.change("capacity", "2", "7")
+		    pair = run.pairs()[2]
+		    assert pair["a_to_b"]["capacity"] == 7 and pair["a_to_b"]["buffered"] == 40, pair
+		    run.tell()
+		    assert run.line() == "5 nothing False"
+		    assert run.line() == "35 7 0"
+		    run.end()
+	PROGRAM
 }
 
-valid_json() {
-	"$PYTHON" -m json.tool >/dev/null
+@test "stall holds calls and readiness of an end until release" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		with Run("""
+		pairs = [socket.socketpair() for _ in range(3)]
+		a, b = pairs[0]
+		a.send(b"12345")
+		pollers = []
+		for (x, y), flags in zip(pairs[1:], (0, select.EPOLLET)):
+		    poller = select.epoll()
+		    poller.register(y, select.EPOLLIN | flags)
+		    pollers.append((poller, x))
+		say("ready")
+		sys.stdin.readline()
+		say(polled(b), polled(a))
+		thread(lambda: say("read", outcome(b.recv, 9)))
+		thread(lambda: say("written", outcome(b.send, b"x")))
+		sys.stdin.readline()
+		for poller, x in pollers:
+		    x.send(b"x")
+		    say(len(poller.poll(0)))
+		for poller, x in pollers:
+		    say(len(poller.poll()))
+		""") as run:
+		    assert run.line() == "ready"
+		    for target in ("1.b", "2.b", "3.b"):
+		        run.change("stall", target)
+		    run.tell()
+		    assert run.line() == "nothing OUT"
+		    run.until_blocked(1, "a_to_b", "read")
+		    run.until_blocked(1, "b_to_a", "write")
+		    pair = run.pairs()[1]
+		    assert pair["a_to_b"]["reader_stalled"] and pair["b_to_a"]["writer_stalled"], pair
+		    assert not pair["a_to_b"]["writer_stalled"] and not pair["b_to_a"]["reader_stalled"], pair
+		    assert "its reader stalled" in run.ctl("pairs")[1]
+		    run.change("release", "1.b")
+		    assert sorted([run.line(), run.line()]) == ["read 5", "written 1"]
+		    run.tell()
+		    assert [run.line(), run.line()] == ["0", "0"]
+		    run.change("release", "2")
+		    assert run.line() == "1"
+		    run.change("release")
+		    assert run.line() == "1"
+		    run.end()
+	PROGRAM
 }
 
-# polls: a process of the session waits in poll or epoll_wait, as it said it would.
-polls() {
-	until_true said "$1 begins"
-	sleep 0.05 # usually enough to be in it; nothing below depends on that
+@test "a stall takes hold of who waits already, and an end comes through it" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		with Run("""
+		a, b = socket.socketpair()
+		thread(lambda: say("read", outcome(b.recv, 9)))
+		sys.stdin.readline()
+		say("wrote", a.send(b"123"))
+		sys.stdin.readline()
+		a.close()
+		""") as run:
+		    run.until_blocked(1, "a_to_b", "read")
+		    run.change("stall", "1.b")
+		    run.tell()
+		    assert run.line() == "wrote 3"
+		    pair = run.pairs()[1]["a_to_b"]
+		    assert pair["buffered"] == 3 and pair["blocked"] and pair["reader_stalled"], pair
+		    run.change("hangup", "1")
+		    assert run.line() == "read 3"
+		    run.tell()
+		    run.end()
+	PROGRAM
 }
 
-# ---- looking ----
+# ---- programs of other kinds ----
 
-@test "list: sessions, in words and as JSON" {
-	start / a.read
-	shows 'w(1, "b_to_a")'
-	ctl list | grep -q "^$SESSION  *weir "
-	ctl --json list | "$PYTHON" -c '
-import json, sys
-o = json.load(sys.stdin)["sessions"]
-s = next(s for s in o if s["pid"] == int(sys.argv[1]))
-assert (s["name"], s["pairs"], s["open"], s["rules"]) == ("weir", 1, 1, 0), s
-' "$SESSION"
+@test "a program that was preloaded without the command is a session too" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		with Run("""
+		a, b = socket.socketpair()
+		say(outcome(b.recv, 1))
+		""", preloaded=True) as run:
+		    run.until_blocked(1, "a_to_b", "read")
+		    assert run.asked("pairs")["session"] == run.pid
+		    (mine,) = [s for s in run.asked("list")["sessions"] if s["pid"] == run.pid]
+		    assert mine["name"] == "python3", mine
+		    run.change("eof", "1.a")
+		    assert run.line() == "0"
+		    run.end()
+	PROGRAM
 }
 
-@test "pairs: who is blocked in it, how full it is, for how long" {
-	start 2 / only:1a,2a 1a.fill 1a.write:10 / only:1b,2b 2b.read
-	shows 'w(1, "a_to_b")[0][:5] == "write" and w(2, "a_to_b")[0][:4] == "read"'
-	pairs 'p(1)["a_to_b"]["buffered"] == p(1)["a_to_b"]["capacity"] == 64'
-	pairs 'p(2)["a_to_b"]["buffered"] == 0 and not w(1, "b_to_a") and not w(2, "b_to_a")'
-	pairs 'p(1)["holders"] == {"a": 1, "b": 1} and p(1)["comm"] == "waiting"'
-	shows 'p(1)["a_to_b"]["blocked"][0]["seconds"] > 0.2'
-	ctl pairs >text
-	grep -q '^pair 1, made by pid [0-9]* (waiting), held by 1 and 1 processes$' text
-	grep -q '^    a to b: 64 of 64 bytes$' text
-	grep -Eq '^        pid [0-9]+ \(waiting\), descriptor [0-9]+, waits to write for [0-9.]+ s$' text
-}
+# Its descriptors are out of reach, so nobody can be woken.
+@test "a program that may not be traced sees a change from its next call on" {
+	driver <<-'PROGRAM'
+		from live import *
 
-@test "pairs: threads of one process, and what runs freely" {
-	start 2 threads / 1a.read / 1b.read / 2a.source / 2b.sink
-	shows 'len(w(1, "a_to_b")) == len(w(1, "b_to_a")) == 1'
-	pairs 'len({s["tid"] for d in ("a_to_b", "b_to_a") for s in p(1)[d]["blocked"]}) == 2'
-	pairs '0 <= p(2)["a_to_b"]["buffered"] <= 64'
-	ctl hangup 2
-	gives '2a.source gives EPIPE'
-	until_true grep -Eqx '2b.sink gives (0|ECONNRESET)' out
-	not_yet '1a.read gives 0'
-}
+		user = () if os.getuid() else ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
-@test "a killed sleeper is shown no more" {
-	start / a.read / sleep:100000
-	shows 'w(1, "b_to_a")'
-	pid=$(ctl --json pairs | "$PYTHON" -c 'import json, sys
-print(json.load(sys.stdin)["pairs"][0]["b_to_a"]["blocked"][0]["pid"])')
-	kill -KILL "$pid"
-	shows 'not w(1, "b_to_a")'
-	run -0 ctl pairs
-	[[ $output != *"waits to"* ]]
-}
+		def as_user(run, *words):
+		    done = subprocess.run([*user, WEIR, "ctl", "--session", str(run.pid), *words],
+		                          capture_output=True, text=True, timeout=SECONDS_MAX)
+		    return done.returncode, done.stdout, done.stderr
 
-@test "each subcommand answers with one JSON object" {
-	start 4 / sleep:100000
-	shows 'len(o["pairs"]) == 4'
-	for words in list pairs 'fault list' 'fault add read:short' 'fault list' 'fault clear' \
-		'capacity 1 100' 'stall 1' 'release 1' release 'eof 1.a' 'hangup 2' 'reset 3.b'; do
-		# shellcheck disable=SC2086 # words
-		ctl --json $words >json
-		valid_json <json
-		# shellcheck disable=SC2086
-		ctl $words >text
-		[ "$(wc -l <json)" -eq 1 ]
-		case $words in
-		list | pairs) [ -s text ] ;;
-		'fault list') ;;
-		*)
-			[ ! -s text ]
-			[ "$(cat json)" = '{"ok":true}' ]
-			;;
-		esac
-	done
-}
-
-# ---- rules ----
-
-@test "fault add reaches a call that already waits" {
-	start 2 / 1a.read:9 1a.read:9 / 2a.fill 2a.write:9 2a.write:9 / sleep:100000
-	shows 'w(1, "b_to_a") and w(2, "a_to_b")'
-	ctl fault add 'read:error=EIO:pair=1:times=1' 'write:error=ENOSPC:pair=2:times=1'
-	gives '1a.read:9 gives EIO' '2a.write:9 gives ENOSPC'
-	ctl fault list >text
-	grep -Eq '^active +fired 1 +read:error=EIO:pair=1:times=1$' text
-	ctl --json fault list | "$PYTHON" -c '
-import json, sys
-r = json.load(sys.stdin)["rules"]
-assert [x["fired"] for x in r] == [1, 1] and all(x["active"] for x in r), r
-assert (r[0]["first"]["pair"], r[0]["first"]["side"], r[0]["first"]["op"]) == (1, "a", "read"), r
-'
-	shows 'w(1, "b_to_a") and w(2, "a_to_b")' # both wait again
-}
-
-@test "fault clear lets go whom a stall held, and no rule holds any more" {
-	WEIR_TEST_OPTIONS=(--fault read:stall:side=b)
-	start / only:1a a.write:5 a.write:6 sleep:100000 / only:1b b.waitall:11
-	shows 'p(1)["a_to_b"]["reader_stalled"] and w(1, "a_to_b")'
-	ctl fault clear
-	gives 'b.waitall:11 gives 11'
-	ctl fault list | grep -q '^cleared '
-}
-
-# ---- capacity ----
-
-@test "capacity raised wakes a blocked writer, and who polls" {
-	start 4 / 1a.fill 1a.write:10 / 2a.fill 2a.poll:out / 3a.fill 3a.epoll:out \
-		/ 4a.fill 4a.epollet:out / sleep:100000
-	shows 'w(1, "a_to_b")'
-	polls 2a.poll:out
-	polls 3a.epoll:out
-	polls 4a.epollet:out
-	not_yet '2a.poll:out gives OUT' '3a.epoll:out gives OUT' '4a.epollet:out gives OUT'
-	for pair in 1 2 3 4; do
-		ctl capacity $pair.a 4K
-	done
-	gives '1a.write:10 gives 10' '2a.poll:out gives OUT' '3a.epoll:out gives OUT' \
-		'4a.epollet:out gives OUT'
-	pairs 'p(1)["a_to_b"]["capacity"] == 4096 and p(1)["b_to_a"]["capacity"] == 64'
-}
-
-@test "capacity lowered takes effect, below what is buffered too" {
-	start 2 / 1a.write:50 1b.read:1 2a.fill 1a.fill 1b.read:50 1a.fill sleep:100000
-	# The program may be anywhere in this: what counts is what comes after.
-	gives '1a.fill gives 15'
-	ctl capacity 2 10
-	pairs 'p(2)["a_to_b"]["capacity"] == p(2)["b_to_a"]["capacity"] == 10'
-	pairs 'p(2)["a_to_b"]["buffered"] == 64'
-	start / a.read a.fill sleep:100000 / sleep:100000
-	shows 'w(1, "b_to_a")'
-	ctl capacity 1 10
-	ctl fault add read:error=EIO
-	gives 'a.read gives EIO' 'a.fill gives 10'
-}
-
-# ---- stall and release ----
-
-@test "stall: a blocked reader, poll and epoll do not see what comes, until release" {
-	start 4 / 1a.read:9 / 2a.poll:in / 3a.epoll:in / 4a.epollet:in / 4b.read \
-		1b.write:3 2b.write:3 3b.write:3 4b.write:3 sleep:100000
-	shows 'w(1, "b_to_a") and w(4, "a_to_b")'
-	polls 2a.poll:in
-	polls 3a.epoll:in
-	polls 4a.epollet:in
-	for pair in 1 2 3 4; do
-		ctl stall $pair.a
-	done
-	pairs 'p(1)["b_to_a"]["reader_stalled"] and p(1)["a_to_b"]["writer_stalled"]'
-	pairs 'not p(1)["b_to_a"]["writer_stalled"] and not p(1)["a_to_b"]["reader_stalled"]'
-	ctl fault add read:error=EIO:pair=4:side=b # lets the writer go
-	gives '4b.write:3 gives 3'
-	not_yet '1a.read:9 gives 3' '2a.poll:in gives IN' '3a.epoll:in gives IN' \
-		'4a.epollet:in gives IN'
-	ctl pairs | grep -q 'a: 3 of 64 bytes, its reader stalled$'
-	shows 'w(1, "b_to_a")'
-	ctl release 1.a
-	gives '1a.read:9 gives 3'
-	ctl release
-	gives '2a.poll:in gives IN' '3a.epoll:in gives IN' '4a.epollet:in gives IN'
-	pairs 'not any(d[k] for q in o["pairs"] for d in (q["a_to_b"], q["b_to_a"]) for k in ("reader_stalled", "writer_stalled"))'
-}
-
-@test "stall: a blocked writer and who waits for room, until release" {
-	start 4 / 1a.fill 1a.write:10 / 2a.fill 2a.poll:out / 3a.fill 3a.epoll:out \
-		/ 4a.fill 4a.epollet:out \
-		/ 1a.read 1b.read:64 2b.read:64 3b.read:64 4b.read:64 sleep:100000
-	shows 'w(1, "a_to_b") and w(1, "b_to_a")'
-	polls 2a.poll:out
-	polls 3a.epoll:out
-	polls 4a.epollet:out
-	for pair in 1 2 3 4; do
-		ctl stall $pair.a
-	done
-	not_yet '1a.write:10 gives 10' '2a.poll:out gives OUT' '3a.epoll:out gives OUT' \
-		'4a.epollet:out gives OUT'
-	for pair in 1 2 3 4; do
-		ctl release $pair.a
-	done
-	ctl fault add read:error=EIO:side=a # lets the last process begin to read
-	gives '1a.write:10 gives 10' '2a.poll:out gives OUT' '3a.epoll:out gives OUT' \
-		'4a.epollet:out gives OUT'
-}
-
-# cpu_ticks: what all processes of the session have used, in clock ticks (proc(5)).
-cpu_ticks() {
-	cat /proc/[0-9]*/stat 2>/dev/null |
-		awk -v group="$SESSION" '{ sub(/^.*\) /, "") } $3 == group { sum += $12 + $13 } END { print sum + 0 }'
-}
-
-@test "stall: nobody loops meanwhile" {
-	start 4 / 1a.read / 2a.poll:in / 3a.epoll:in / 4a.fill 4a.epoll:out / 4b.read:64 \
-		1b.write 2b.write 3b.write sleep:100000
-	polls 2a.poll:in
-	polls 3a.epoll:in
-	for pair in 1 2 3 4; do
-		ctl stall $pair.a
-		ctl stall $pair.a
-	done
-	before=$(cpu_ticks)
-	sleep 1
-	# A hundred ticks make a second of one processor; four that loop use all there is.
-	[ "$(($(cpu_ticks) - before))" -lt 40 ]
-}
-
-# ---- the end ----
-
-@test "eof: the reader drains and ends, the writer gets EPIPE, the other direction goes on" {
-	start 3 / only:1a 1a.fill 1a.write:10 1a.read:9 / only:2b 2b.read 2b.write:3 \
-		/ only:1b,2a,3a,3b 3a.read 1b.read:100 1b.read:100 1b.write:5 2a.readnow 2a.read:9 sleep:100000
-	shows 'w(1, "a_to_b") and w(2, "a_to_b") and w(3, "b_to_a")'
-	ctl eof 1.a
-	gives '1a.write:10 gives EPIPE'
-	ctl eof 2.a
-	gives '2b.read gives 0' '2b.write:3 gives 3'
-	ctl eof 3.b
-	gives '3a.read gives 0' '1b.read:100 gives 64' '1b.read:100 gives 0' '1b.write:5 gives 5' \
-		'1a.read:9 gives 5' '2a.readnow gives 1' '2a.read:9 gives 2'
-}
-
-@test "eof, hangup and reset wake poll and epoll" {
-	for word in eof hangup reset; do
-		start 4 / 1a.poll:in / 2a.epoll:in / 3a.epollet:in / 4a.fill 4a.poll:out / sleep:100000
-		for step in 1a.poll:in 2a.epoll:in 3a.epollet:in 4a.poll:out; do
-			polls $step
-		done
-		not_yet '1a.poll:in gives IN'
-		for pair in 1 2 3; do
-			ctl $word $pair.b
-		done
-		[ $word = eof ] || ctl $word 4.a
-		for step in 1a.poll:in 2a.epoll:in 3a.epollet:in; do
-			until_true grep -Eq "^$step gives IN" out
-		done
-		[ $word = eof ] || until_true grep -Eq "^4a.poll:out gives " out
-		kill -KILL -- "-$SESSION"
-	done
-}
-
-@test "hangup: both directions end, with whom they held" {
-	start 2 / only:1a,2a 1a.fill 1a.write:10 1a.read:9 sleep:100000 / only:1b,2b 2b.read 1b.read:100 1b.read:9 1b.write:9
-	shows 'w(1, "a_to_b") and w(2, "a_to_b")'
-	ctl hangup 1
-	gives '1a.write:10 gives EPIPE' '1a.read:9 gives 0'
-	ctl hangup 2.a
-	gives '2b.read gives 0' '1b.read:100 gives 64' '1b.read:9 gives 0' '1b.write:9 gives EPIPE'
-}
-
-@test "reset: what was not read is lost, the peer reads ECONNRESET once, then 0" {
-	start 2 / only:1a,2a 1a.fill 1a.write:10 sleep:100000 / only:1b,2b 2b.read:5 2b.read:5 1b.read:5 1b.read:6
-	shows 'w(1, "a_to_b") and w(2, "a_to_b")'
-	ctl reset 1.a
-	gives '1a.write:10 gives EPIPE'
-	ctl reset 2.a
-	gives '2b.read:5 gives ECONNRESET' '2b.read:5 gives 0' '1b.read:5 gives ECONNRESET' \
-		'1b.read:6 gives 0'
-}
-
-# ---- how a pair is reached ----
-
-@test "a pair that never left its process, whose descriptors got other numbers" {
-	start 2 threads / 1a.move:50 1b.move:60 1a.read 1a.fill 1a.write:10 / 2a.read
-	shows 'w(1, "b_to_a") == ["read 50"]'
-	ctl fault add read:error=EIO:times=1:pair=1
-	gives '1a.read gives EIO'
-	shows 'w(1, "a_to_b") == ["write 50"]'
-	ctl capacity 1.a 1K
-	gives '1a.write:10 gives 10'
-	ctl hangup 2
-	gives '2a.read gives 0'
-}
-
-@test "a pair that a fork shares, and numbers that were given to other files" {
-	start / only:1a a.move:70 a.read a.read / only:1b b.move:80 b.read / sleep:100000
-	shows 'w(1, "b_to_a") == ["read 70"] and w(1, "a_to_b") == ["read 80"]'
-	ctl stall 1.a
-	ctl release 1.a
-	ctl eof 1.b
-	gives 'a.read gives 0'
-	ctl eof 1.a
-	gives 'b.read gives 0'
-}
-
-# needs_root: what only root can do fails for anybody else.
-needs_root() {
-	if [ "$(id -u)" -ne 0 ]; then
-		echo "only root can become another user: run the tests as root"
-		return 1
-	fi
-}
-
-@test "descriptors that may not be had: a clear line, and rules hold from the next call on" {
-	needs_root
-	mkdir open
-	cp "$WEIR" "$LIBWEIR" "$PROGRAMS/waiting" open/
-	chmod a+rx open open/*
-	chmod a+x . .. ../.. ../../..
-	: >out
-	: >err
-	local another=(setpriv --reuid=12345 --regid=12345 --clear-groups)
-	background "${another[@]}" "$PWD/open/weir" run --capacity 64 -- "$PWD/open/waiting" \
-		2 / nondumpable 1a.rcvtimeo:500 1a.read 1a.read:2 1a.read:2 2a.fill sleep:100000
-	until_true said '1a.rcvtimeo:500 gives 0'
-	run -125 --separate-stderr "${another[@]}" "$PWD/open/weir" ctl --session "$SESSION" hangup 1
-	[ "$stderr" = "weir: ctl hangup: the descriptors of pair 1 cannot be reached: Operation not permitted" ]
-	"${another[@]}" "$PWD/open/weir" ctl --session "$SESSION" fault add read:error=EIO:when=2 # counts from now on
-	"${another[@]}" "$PWD/open/weir" ctl --session "$SESSION" capacity 2 10
-	gives '1a.read gives EAGAIN'
-	gives '1a.read:2 gives EIO'
-}
-
-# ---- which session ----
-
-@test "several sessions: one must be named, by weir's number or a program's in it" {
-	start / a.read
-	first=$SESSION
-	shows 'w(1, "b_to_a")'
-	start / b.read
-	shows 'w(1, "a_to_b")'
-	run -125 --separate-stderr timeout 20 "$WEIR" ctl pairs
-	[[ $stderr == "weir: "*" sessions are running: name one with --session PID; \`weir ctl list\` shows them" ]]
-	[ -z "$output" ]
-	program=$(ctl --json pairs | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["pairs"][0]["pid"])')
-	[ "$program" -ne "$SESSION" ]
-	SESSION=$program
-	pairs 'w(1, "a_to_b") and not w(1, "b_to_a")'
-	SESSION=$first
-	pairs 'w(1, "b_to_a") and not w(1, "a_to_b")'
-	run -125 --separate-stderr timeout 20 "$WEIR" ctl --session 1 pairs
-	[ "$stderr" = "weir: no session of yours is that of process 1; \`weir ctl list\` shows them" ]
-}
-
-@test "another user's session is neither shown nor touched" {
-	needs_root
-	mkdir open
-	cp "$WEIR" "$LIBWEIR" open/
-	chmod a+rx open open/*
-	chmod a+x . .. ../.. ../../..
-	start / a.read
-	shows 'w(1, "b_to_a")'
-	local another=(setpriv --reuid=12345 --regid=12345 --clear-groups)
-	run -0 --separate-stderr "${another[@]}" "$PWD/open/weir" ctl --json list
-	[ "$output" = '{"sessions":[]}' ]
-	for words in pairs 'hangup 1' 'fault add read:error=EIO'; do
-		# shellcheck disable=SC2086 # words
-		run -125 --separate-stderr "${another[@]}" "$PWD/open/weir" ctl --session "$SESSION" $words
-		[ "$stderr" = "weir: no session of yours is that of process $SESSION; \`weir ctl list\` shows them" ]
-	done
-	pairs 'w(1, "b_to_a")'
-	# Nor is root's business what another user runs.
-	background "${another[@]}" "$PWD/open/weir" run sleep 100
-	until_true "${another[@]}" "$PWD/open/weir" ctl --session "$SESSION" pairs
-	run -125 ctl pairs
-}
-
-@test "preloaded without the command" {
-	LD_PRELOAD=$LIBWEIR WEIR_CAPACITY=64 background "$PROGRAMS/waiting" 2 threads / 1a.read / 2a.fill 2a.write:10
-	shows 'w(1, "b_to_a") and w(2, "a_to_b")'
-	ctl list | grep -q "^$SESSION  *waiting "
-	ctl capacity 2.a 1K
-	gives '2a.write:10 gives 10'
-	ctl eof 1.b
-	gives '1a.read gives 0'
-}
-
-@test "wrong words: status 125, one line, nothing changed" {
-	start / a.read
-	shows 'w(1, "b_to_a")'
-	ctl --json pairs | sed 's/"seconds":[0-9.]*//' >before
-	while read -r words; do
-		# shellcheck disable=SC2086 # words
-		run -125 --separate-stderr ctl $words
-		[ -z "$output" ]
-		[ "${#stderr_lines[@]}" -eq 1 ]
-		[[ $stderr == "weir: "* ]]
-	done <<-'WORDS'
-
-		frobnicate
-		list more
-		pairs 1
-		--frob pairs
-		--session
-		--session 0 pairs
-		--session x pairs
-		fault
-		fault frob
-		fault list more
-		fault clear more
-		fault add
-		fault add nonsense
-		fault add read:error=EIO read:error=ENOSUCH
-		capacity
-		capacity 1
-		capacity 1 0
-		capacity 1 x
-		capacity 1 1000G
-		capacity 1.c 10
-		capacity 9 10
-		stall
-		stall 1 2
-		stall 0
-		stall -1
-		stall 1.
-		stall 1.ab
-		stall .a
-		stall 99999999999999999999999999999
-		release 2
-		release x
-		eof
-		eof 2.a
-		hangup 1 a
-		reset 1a
-	WORDS
-	ctl --json pairs | sed 's/"seconds":[0-9.]*//' >after
-	diff before after
-	ctl fault list >rules
-	[ ! -s rules ]
-	not_yet 'a.read gives EIO'
+		with Run("""
+		import ctypes
+		a, b = socket.socketpair()
+		assert ctypes.CDLL(None).prctl(4, 0, 0, 0, 0) == 0
+		say("ready")
+		sys.stdin.readline()
+		say(fill(a))
+		say(outcome(b.recv, 1))
+		""", user=user) as run:
+		    assert run.line() == "ready"
+		    status, output, messages = as_user(run, "hangup", "1")
+		    assert status == 125 and output == "", (status, output, messages)
+		    assert messages.count("\n") == 1, messages
+		    assert "the descriptors of pair 1 cannot be reached: " in messages, messages
+		    assert as_user(run, "capacity", "1", "11") == (0, "", "")
+		    assert as_user(run, "fault", "add", "read:error=EIO") == (0, "", "")
+		    run.tell()
+		    assert run.end() == ["11", "EIO"]
+	PROGRAM
 }

@@ -1,263 +1,233 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154 # bats sets $stderr
-# Deadlocks: told once, and nothing else is told as one.
+# A deadlock is told: once, in a line that says who waits for what. Nothing else is.
 
 load helpers
 
 setup() {
-	unset WEIR_FAULT WEIR_FAULTS WEIR_SEED WEIR_CHAOS WEIR_STRICT WEIR_QUIET WEIR_MARK \
-		WEIR_FAIL_ON_DEADLOCK
+	export WEIR LIBWEIR PYTHONPATH=$BATS_TEST_DIRNAME PYTHONDONTWRITEBYTECODE=1
 	cd "$BATS_TEST_TMPDIR" || return
 }
 
-# deadlocks WORD...: programs/waiting ends with status 123 long before it would by
-# itself, and what weir says, one line, is in $line. Nobody is left.
-deadlocks() {
-	run -123 --separate-stderr timeout 60 "$WEIR" run --capacity 64 --fail-on-deadlock \
-		"${WEIR_TEST_OPTIONS[@]}" -- "$PROGRAMS/waiting" "$@" 3>&-
-	line=$stderr
-	[ "${#stderr_lines[@]}" -eq 1 ] || { echo "$stderr"; return 1; }
-	[[ $line == "weir: deadlock in pair"*": everybody who holds an end waits for another; "* ]]
-	nobody_left
-}
+# What the programs below have before them.
+common() {
+	cat <<-'COMMON'
+		import re
+		from live import *
 
-# Those that the line names are gone: a number may be another's, elsewhere.
-nobody_left() {
-	local pid end=$((SECONDS + 20))
-	grep -o 'pid [0-9]*' <<<"$line" | while read -r _ pid; do
-		while [ -e "/proc/$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$PWD" ]; do
-			[ "$SECONDS" -lt "$end" ] || { echo "left behind: $pid"; return 1; }
-			sleep 0.02
-		done
-	done
-}
+		START = "weir: deadlock in pair %d: everybody who holds an end waits for another; "
 
-# waits SIDE WHAT: is in the line.
-waits() {
-	grep -Eq "side $1, pid [0-9]+ \(waiting\), waits to $2( |;|\$)" <<<"$line " ||
-		{ echo "not told of side $1 that it waits to $2: $line"; return 1; }
-}
+		def told(run):
+		    return [line for line in run.messages().splitlines() if "deadlock" in line]
 
-# no_alarm WORD...: ends by itself, and nothing is said.
-no_alarm() {
-	run -0 --separate-stderr timeout 60 "$WEIR" run --capacity 64 --fail-on-deadlock \
-		"${WEIR_TEST_OPTIONS[@]}" -- "$PROGRAMS/waiting" "$@" 3>&-
-	[ -z "$stderr" ] || { echo "$stderr"; return 1; }
-}
+		def is_told(run, number, *waits):
+		    """Exactly that: `waits` as in the line, with PID for numbers."""
+		    (line,) = until(lambda: told(run), "deadlock")
+		    assert line.startswith(START % number), line
+		    got = re.sub(r"pid \d+", "pid PID", line[len(START % number):]).split("; ")
+		    assert sorted(got) == sorted(waits), line
 
-# ---- told ----
+		# A wait looks for a deadlock before it begins, so who has come out of it has looked.
+		def is_not_told(run, status=0):
+		    run.end(status)
+		    assert not told(run), run.messages()
 
-@test "both peers write into full pipes" {
-	deadlocks / only:1a a.write:100 / only:1b b.write:100
-	waits a 'write a to b \(64 of 64 bytes\)'
-	waits b 'write b to a \(64 of 64 bytes\)'
-	[[ $line == *"in pair 1:"* ]]
-}
+		# Or waits for whoever adopted it to look at its status.
+		def is_gone(pid):
+		    try:
+		        return ") Z " in open(f"/proc/{pid}/stat").read()
+		    except OSError:
+		        return True
 
-@test "both read" {
-	deadlocks / only:1a a.read / only:1b b.read
-	waits a 'read b to a \(0 of 64 bytes\)'
-	waits b 'read a to b \(0 of 64 bytes\)'
-}
-
-@test "one process alone, that holds both ends" {
-	deadlocks / a.write:100
-	waits a 'write a to b \(64 of 64 bytes\)'
-	deadlocks / b.read
-	waits b 'read a to b \(0 of 64 bytes\)'
-	deadlocks / a.move:50 a.read
-}
-
-@test "one process is left, that holds both ends of a pair which others held too" {
-	deadlocks / only:1a a.write:5 / b.write:100
-	waits b 'write b to a \(64 of 64 bytes\)'
-}
-
-@test "three processes" {
-	deadlocks / only:1a a.read / only:1a a.write:100 / only:1b b.write:100
-	waits a 'read b to a \([0-9]+ of 64 bytes\)' || waits a 'write a to b \(64 of 64 bytes\)'
-}
-
-@test "threads, all of them blocked" {
-	deadlocks threads / a.read / b.read
-	waits a 'read b to a \(0 of 64 bytes\)'
-	waits b 'read a to b \(0 of 64 bytes\)'
-	deadlocks 3 threads / 1a.read / 2b.read / 3a.write:100
-	[[ $line == *"in pairs "*"pair 1, "*"pair 2, "* || $line == *"pair 2, "*"pair 1, "* ]]
-}
-
-@test "a cycle over two pairs, and over three" {
-	deadlocks 2 / only:1a,2a 1a.read / only:1b,2b 2b.read
-	[[ $line == *"in pairs 1, 2:"* || $line == *"in pairs 2, 1:"* ]]
-	[[ $line == *"pair 1, side a, pid "*" waits to read b to a (0 of 64 bytes)"* ]]
-	[[ $line == *"pair 2, side b, pid "*" waits to read a to b (0 of 64 bytes)"* ]]
-	deadlocks 3 / only:1a,3b 1a.read / only:1b,2a 2a.write:100 / only:2b,3a 3a.read
-	[[ $line == *"pair 2, side a, pid "*" waits to write a to b (64 of 64 bytes)"* ]]
-}
-
-@test "a part of the run, while another goes on" {
-	deadlocks 2 / only:1a a.read / only:1b b.read / only:2a sleep:1200 / only:2b 2b.read
-	[[ $line == *"in pair 1:"* ]]
-}
-
-@test "a sleeper that was killed is not told of" {
-	# The killed one's record stays where a second takes its place.
-	run -123 --separate-stderr timeout 60 "$WEIR" run --capacity 64 --fail-on-deadlock \
-		"$PYTHON" -c '
-import os, signal, socket, sys, time
-a, b = socket.socketpair()
-def child(act):
-    pid = os.fork()
-    if pid == 0:
-        act()
-        os._exit(0)
-    return pid
-def asleep(pid):
-    while open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "S":
-        time.sleep(.01)
-first = child(lambda: a.recv(1))
-asleep(first)
-os.kill(first, signal.SIGKILL)
-os.waitpid(first, 0)
-child(lambda: (b.close(), a.recv(1)))
-child(lambda: (a.close(), b.recv(1)))
-a.close(), b.close()
-print(first)
-sys.stdout.flush()
-os.wait()' 3>&-
-	[ "${#stderr_lines[@]}" -eq 1 ]
-	[[ $stderr == *"deadlock in pair 1:"*"side a"*"side b"* || $stderr == *"side b"*"side a"* ]]
-	[[ $stderr != *"pid $output "* ]]
-}
-
-@test "without --fail-on-deadlock: told once, and the program stays" {
-	"$WEIR" run --capacity 64 -- "$PROGRAMS/waiting" \
-		/ only:1a a.write:100 / only:1b b.write:100 >out 2>err </dev/null 3>&- &
-	session=$!
-	local end=$((SECONDS + 30))
-	until [ -s err ] || [ "$SECONDS" -ge "$end" ]; do sleep 0.02; done
-	sleep 1.3 # whoever looks again has looked
-	[ "$(wc -l <err)" -eq 1 ]
-	timeout 20 "$WEIR" ctl --session "$session" pairs | grep -c 'waits to write' | grep -qx 2
-	timeout 20 "$WEIR" ctl --session "$session" hangup 1
-	wait "$session"
-	[ "$(wc -l <err)" -eq 1 ]
-}
-
-@test "preloaded without the command" {
-	LD_PRELOAD=$LIBWEIR WEIR_CAPACITY=64 WEIR_FAIL_ON_DEADLOCK=1 run -137 --separate-stderr \
-		timeout 60 "$PROGRAMS/waiting" / a.write:100
-	[[ $stderr == "weir: deadlock in pair 1: "*"(64 of 64 bytes)" ]]
-}
-
-@test "the example" {
-	[ -x "$BUILD/examples/deadlock/both-write" ] || make -C "$ROOT" examples >/dev/null
-	run -123 --separate-stderr timeout 60 "$WEIR" run --capacity 4096 --fail-on-deadlock \
-		-- "$BUILD/examples/deadlock/both-write"
-	[[ $stderr == *"both-write"*"(4096 of 4096 bytes)"*"both-write"* ]]
-	run -0 timeout 60 "$WEIR" run --capacity 1 --fail-on-deadlock -- "$BUILD/examples/deadlock/as-ready"
-}
-
-# ---- not told ----
-
-@test "no alarm: SO_RCVTIMEO, SO_SNDTIMEO" {
-	no_alarm / a.rcvtimeo:600 a.read
-	[[ $output == *"a.read gives EAGAIN"* ]]
-	no_alarm / only:1a a.sndtimeo:600 a.write:100 / only:1b b.write:100
-}
-
-@test "no alarm: a handler of SIGALRM" {
-	no_alarm / alarm:1 a.read
-	[[ $output == *"a.read gives EINTR"* ]]
-	no_alarm / only:1a alarm:1 a.write:100 / only:1b b.read:64 b.write:100
-}
-
-@test "no alarm: another thread is elsewhere" {
-	no_alarm threads / a.read / sleep:700 b.write
-	no_alarm 2 threads / 1a.read / 2a.read / sleep:700 1b.write 2b.write
-}
-
-@test "no alarm: somebody else holds an end, in waitpid or asleep" {
-	run -124 --separate-stderr timeout 2 "$WEIR" run --capacity 64 --fail-on-deadlock -- \
-		"$PROGRAMS/waiting" hold / only:1a a.read / only:1b b.read 3>&-
-	[ -z "$stderr" ]
-	no_alarm / only:1a a.read:5 / only:1b b.read:5 / sleep:1300 a.write:5 b.write:5
-}
-
-@test "no alarm: a peer in poll, or in epoll" {
-	no_alarm / only:1a a.write:100 / only:1b b.poll:in sleep:600 b.read:100
-	no_alarm 2 / only:1a,2a a.write:100 2a.write / only:1b,2b 2b.epoll:in b.read:100 \
-		/ only:2a sleep:600 2a.write
-}
-
-@test "no alarm: a direction that is stalled, late or paced" {
-	WEIR_TEST_OPTIONS=(--quiet --fault read:delay=700ms:side=a)
-	no_alarm / only:1a a.read / only:1b b.write b.read
-	WEIR_TEST_OPTIONS=(--quiet --fault write:rate=100/s)
-	no_alarm / only:1a a.write:60 a.read / only:1b b.waitall:60 b.write
-	WEIR_TEST_OPTIONS=(--quiet --fault write:stall:when=1)
-	run -124 --separate-stderr timeout 2 "$WEIR" run --capacity 64 --fail-on-deadlock \
-		"${WEIR_TEST_OPTIONS[@]}" -- "$PROGRAMS/waiting" \
-		/ only:1a a.write / only:1b b.read 3>&-
-	[ -z "$stderr" ]
-}
-
-# Whoever was woken by the end of a direction may not have run yet, where it runs only
-# when nobody else wants to.
-@test "no alarm: the end of a direction while the peer sleeps" {
-	cat >shut.py <<-'END'
-		import os, socket
-		for how in (socket.SHUT_WR, socket.SHUT_RDWR, None) * 20:
-		    a, b = socket.socketpair()
-		    c, d = socket.socketpair()
-		    pid = os.fork()
-		    if pid == 0:
-		        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-		        a.close(), c.close()
-		        assert b.recv(1) == b""
-		        d.send(b"x") if how is None else how == socket.SHUT_WR and b.send(b"x")
-		        os._exit(0)
-		    b.close(), d.close()
-		    os.sched_yield()
-		    while open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "S":
-		        os.sched_yield()
-		    if how is None:
-		        a.close()
-		        assert c.recv(1) == b"x"
-		    else:
-		        a.shutdown(how)
-		        assert a.recv(1) == (b"x" if how == socket.SHUT_WR else b"")
-		    assert os.waitpid(pid, 0)[1] == 0
-		    a.close(), c.close(), b.close(), d.close()
-	END
-	run -0 --separate-stderr timeout 60 "$WEIR" run --fail-on-deadlock "$PYTHON" shut.py
-	[ -z "$stderr" ]
-	run -0 --separate-stderr timeout 60 taskset -c 0 "$WEIR" run --fail-on-deadlock "$PYTHON" shut.py
-	[ -z "$stderr" ]
-}
-
-# Requests over one pair, answers over another: each sleeps in vain most of the time.
-@test "no alarm: ping-pong over two pairs" {
-	cat >pong.py <<-'END'
-		import os, socket
+		# Two processes that do the same at their ends.
+		def peers(each):
+		    return f"""
 		a, b = socket.socketpair()
-		c, d = socket.socketpair()
-		pid = os.fork()
-		for i in range(20000):
-		    if pid == 0:
-		        b.recv(1) and d.send(b"x")
-		    else:
-		        a.send(b"x") and c.recv(1)
-		if pid:
-		    assert os.waitpid(pid, 0)[1] == 0
-	END
-	run -0 --separate-stderr timeout 60 "$WEIR" run --fail-on-deadlock "$PYTHON" pong.py
-	[ -z "$stderr" ]
+		child = os.fork()
+		(b if child else a).close()
+		def each(end):
+		    {each}
+		each(a if child else b)
+		if child == 0:
+		    os._exit(0)
+		os.waitpid(child, 0)
+		"""
+	COMMON
 }
 
-@test "no alarm: CPython's tests of socket pairs" {
-	run -0 --separate-stderr timeout 100 "$WEIR" run --fail-on-deadlock -- "$PYTHON" -m test \
-		test_socket -m BasicSocketPairTest -m GeneralModuleTests -m '*SendrecvmsgUnixStream*' \
-		-m '*FileObjectClassTestCase*' -m '*SCMRights*'
-	[[ $stderr != *deadlock* ]]
+# driver: the Python program on standard input.
+driver() { { common && cat; } | timeout --kill-after=5 "$SECONDS_MAX" "$PYTHON" - 3>&-; }
+
+@test "both peers writing into full pipes" {
+	driver <<-'PROGRAM'
+		with Run(peers("end.sendall(bytes(100)); end.recv(100, socket.MSG_WAITALL)"),
+		         "--capacity", "64") as run:
+		    is_told(run, 1, "side a, pid PID (python3), waits to write a to b (64 of 64 bytes)",
+		            "side b, pid PID (python3), waits to write b to a (64 of 64 bytes)")
+		    run.until_blocked(1, "a_to_b", "write")
+		    run.until_blocked(1, "b_to_a", "write")
+		    # It is a message, not an end: a change lets them go on.
+		    run.change("capacity", "1", "200")
+		    run.end()
+		    assert len(told(run)) == 1, run.messages()
+	PROGRAM
+}
+
+@test "both peers reading, told once however often they look again" {
+	driver <<-'PROGRAM'
+		with Run(peers("end.recv(1)")) as run:
+		    is_told(run, 1, "side a, pid PID (python3), waits to read b to a (0 of 212992 bytes)",
+		            "side b, pid PID (python3), waits to read a to b (0 of 212992 bytes)")
+		    for _ in range(3):          # each change makes both look
+		        run.change("capacity", "1", "99")
+		    run.until_blocked(1, "b_to_a", "read")
+		    run.change("hangup", "1")
+		    run.end()
+		    assert len(told(run)) == 1, run.messages()
+	PROGRAM
+}
+
+@test "a process that holds both ends alone, in each way" {
+	driver <<-'PROGRAM'
+		for call, wait in (("b.recv(1)", "side b, pid PID (python3), waits to read a to b (0 of 5 bytes)"),
+		                   ("a.send(bytes(5)), a.send(b'x')",
+		                    "side a, pid PID (python3), waits to write a to b (5 of 5 bytes)")):
+		    with Run(f"a, b = socket.socketpair()\n{call}", "--capacity", "5") as run:
+		        is_told(run, 1, wait)
+	PROGRAM
+}
+
+@test "threads: told when the last of them waits, not while one is elsewhere" {
+	driver <<-'PROGRAM'
+		with Run("""
+		a, b = socket.socketpair()
+		thread(a.recv, 1)
+		thread(b.recv, 1)
+		sys.stdin.readline()
+		a.recv(1)
+		""") as run:
+		    run.until_blocked(1, "b_to_a", "read")
+		    run.until_blocked(1, "a_to_b", "read")
+		    assert not told(run)
+		    run.tell()
+		    is_told(run, 1, "side a, pid PID (python3), waits to read b to a (0 of 212992 bytes)",
+		            "side a, pid PID (python3), waits to read b to a (0 of 212992 bytes)",
+		            "side b, pid PID (python3), waits to read a to b (0 of 212992 bytes)")
+	PROGRAM
+}
+
+@test "--fail-on-deadlock ends the run with status 123, and nobody is left" {
+	driver <<-'PROGRAM'
+		for each in ("end.sendall(bytes(100))", "end.recv(1)"):
+		    with Run("say(os.getpid())\n" + peers("say(os.getpid()); " + each),
+		             "--capacity", "64", "--fail-on-deadlock") as run:
+		        pids = run.end(123)
+		        assert len(told(run)) == 1 and len(set(pids)) == 2, (pids, run.messages())
+		        for pid in pids:
+		            until(lambda: is_gone(pid), f"the end of {pid}")
+		with Run("a, b = socket.socketpair()\na.send(b'x')\nb.recv(1)", "--fail-on-deadlock") as run:
+		    is_not_told(run)
+	PROGRAM
+}
+
+@test "no false alarm: timeouts of the sockets" {
+	driver <<-'PROGRAM'
+		for option in ("SO_RCVTIMEO", "SO_SNDTIMEO"):
+		    with Run("""
+		a, b = socket.socketpair()
+		a.setsockopt(socket.SOL_SOCKET, socket.%s, struct.pack("ll", 0, 200000))
+		say(outcome(%s))
+		""" % (option, "a.recv, 1" if "RCV" in option else "lambda: [a.send(bytes(9)) for _ in range(3)]"),
+		             "--capacity", "10") as run:
+		        assert run.line() == "EAGAIN"
+		        is_not_told(run)
+	PROGRAM
+}
+
+@test "no false alarm: a handler that a signal may run" {
+	driver <<-'PROGRAM'
+		with Run("""
+		a, b = socket.socketpair()
+		def handler(*_):
+		    b.send(b"x")
+		signal.signal(signal.SIGALRM, handler)
+		signal.setitimer(signal.ITIMER_REAL, 0.2)
+		say(outcome(a.recv, 1))
+		""") as run:
+		    assert run.line() == "1"
+		    is_not_told(run)
+	PROGRAM
+}
+
+@test "no false alarm: another thread that is elsewhere, a peer in poll" {
+	driver <<-'PROGRAM'
+		for elsewhere in ("sys.stdin.readline()", "polled(b, select.POLLIN, None)"):
+		    with Run("""
+		a, b = socket.socketpair()
+		thread(lambda: say(outcome(a.recv, 1)))
+		%s
+		b.send(b"x")
+		""" % elsewhere) as run:
+		        run.until_blocked(1, "b_to_a", "read")
+		        run.tell()
+		        if "poll" in elsewhere:
+		            run.change("hangup", "1")
+		        run.line()
+		        run.process.wait(SECONDS_MAX)
+		        assert not told(run), run.messages()
+		with Run("""
+		a, b = socket.socketpair()
+		if os.fork() == 0:
+		    a.close()
+		    polled(b, select.POLLIN, None)
+		    os._exit(0)
+		b.close()
+		say(outcome(a.recv, 1))
+		""") as run:
+		    run.until_blocked(1, "b_to_a", "read")
+		    run.change("eof", "1")
+		    assert run.line() == "0"
+		    is_not_told(run)
+	PROGRAM
+}
+
+@test "no false alarm: somebody who holds an end and waits for a child" {
+	driver <<-'PROGRAM'
+		with Run("""
+		a, b = socket.socketpair()
+		first = os.fork()
+		if first == 0:
+		    b.close()
+		    say(outcome(a.recv, 1))
+		    os._exit(0)
+		if os.fork() == 0:
+		    a.close()
+		    say(outcome(b.recv, 1))
+		    os._exit(0)
+		os.waitpid(first, 0)
+		os.wait()
+		""") as run:
+		    run.until_blocked(1, "b_to_a", "read")
+		    run.until_blocked(1, "a_to_b", "read")
+		    run.change("hangup", "1")
+		    assert [run.line(), run.line()] == ["0", "0"]
+		    is_not_told(run)
+	PROGRAM
+}
+
+@test "no false alarm: a direction that is stalled" {
+	driver <<-'PROGRAM'
+		with Run("""
+		a, b = socket.socketpair()
+		say("ready")
+		sys.stdin.readline()
+		b.send(b"x")
+		say(outcome(a.recv, 1))
+		""", "--fault", "read:stall") as run:
+		    run.line()
+		    run.tell()
+		    run.until_blocked(1, "b_to_a", "read")
+		    run.change("fault", "clear")
+		    assert run.line() == "1"
+		    is_not_told(run)
+	PROGRAM
 }

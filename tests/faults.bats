@@ -221,6 +221,13 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 	fires 1 write:reset:at=8 a.rights:5=5 a.write:6=3 b.lost=0 b.read:9=ECONNRESET b.read:9=0
 }
 
+@test "splice and sendfile into a direction that descriptors went through" {
+	local steps="b.takerights:1=1 b.read:9=9"
+	natively steps a.rights:1=1 a.splicein:5=5 a.sendfile:4=4 $steps
+	bounded "$WEIR" run -- "$PROGRAMS/steps" a.rights:1=1 a.splicein:5=5 a.sendfile:4=4 $steps
+	fires 1 write:short=1:when=1 a.rights:3=1 a.splicein:5=5 a.sendfile:4=4 $steps
+}
+
 @test "a direction that descriptors went through, where it is read" {
 	fires 1 read:short=3:when=1 a.rights:9=9 b.takerights:9=3 b.read:9=6
 	fires 1 read:short=3:when=2 a.rights:9=9 a.write:9=9 b.takerights:9=9 b.readv:2+9=3 b.read:9=6

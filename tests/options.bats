@@ -126,10 +126,3 @@ refuses() {
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/help")" -gt 10 ]
 	diff "$BATS_TEST_TMPDIR/help" "$BATS_TEST_TMPDIR/man"
 }
-
-@test "the manual pages are well-formed" {
-	for page in weir weir-run; do
-		run -0 --separate-stderr timeout 20 man -l --warnings -E UTF-8 "$root/man/$page.1"
-		[ -z "$stderr" ]
-	done
-}

@@ -306,7 +306,7 @@ loaded() {
 import json, sys
 o = json.load(open("out.json"))
 assert set(o) == {"pairs", "left_to_kernel", "list", "not_listed", "seed", "faults"}, o
-assert set(o["left_to_kernel"]["reasons"]) == {"type", "slots", "descriptor"}, o
+assert set(o["left_to_kernel"]["reasons"]) == {"type", "slots", "descriptor", "unmarked"}, o
 assert o["pairs"] == 0 and o["list"] == [] and o["not_listed"] == 0, o
 '
 	run -0 --separate-stderr timeout 20 "$WEIR" run --stats - true

@@ -68,8 +68,8 @@ static int help_run(void)
 	print_options();
 	print_variables();
 	puts("\nExit status: PROGRAM's own; where it dies by signal N, weir dies by it too\n"
-	     "(128+N in a shell). 125: weir failed; 126: PROGRAM cannot be executed;\n"
-	     "127: PROGRAM is not found.\n\n"
+	     "(128+N in a shell). 123: --strict or --fail-on-deadlock; 125: weir failed;\n"
+	     "126: PROGRAM cannot be executed; 127: PROGRAM is not found.\n\n"
 	     "Examples:\n"
 	     "  weir run --capacity 64 ./server          each direction holds 64 bytes\n"
 	     "  weir run --stats - -- python3 test.py    what each pair carried, as JSON");
@@ -80,13 +80,15 @@ static int help(void)
 {
 	puts("Usage: weir run [options] [--] PROGRAM [ARG...]\n"
 	     "       weir ctl [options] SUBCOMMAND [WORD...]\n"
-	     "       weir help [run|ctl]\n"
+	     "       weir help [run|ctl|fault]\n"
 	     "       weir --version\n\n"
 	     "weir runs an unmodified program with its socketpairs carried by in-memory pipes\n"
 	     "whose bound you choose.\n\n"
-	     "  weir run --capacity 64 PROGRAM    each direction of a pair holds 64 bytes\n\n"
-	     "`weir help run` tells all options; `weir help ctl` how a run is looked at and\n"
-	     "changed while it goes on.");
+	     "  weir run --capacity 64 PROGRAM          each direction holds 64 bytes\n"
+	     "  weir run --fault read:short=1 PROGRAM   every read gives one byte\n"
+	     "  weir run --chaos PROGRAM                whatever a correct kernel may do\n\n"
+	     "`weir help run` tells all options, `weir help fault` what rules say, and\n"
+	     "`weir help ctl` how a run is looked at and changed while it goes on.");
 	return printed();
 }
 
@@ -96,6 +98,10 @@ int weir_command_help(int argc, char **argv)
 		return help();
 	if (!strcmp(argv[1], "run"))
 		return help_run();
+	if (!strcmp(argv[1], "fault")) {
+		weir_help_fault();
+		return printed();
+	}
 	if (!strcmp(argv[1], "ctl")) {
 		weir_help_ctl();
 		return printed();

@@ -122,7 +122,7 @@ static bool is_suspicious(const struct weir_end *end)
 {
 	const struct weir_slot *slot = end->slot;
 	bool a = side_is_stuck(slot, 0), b = side_is_stuck(slot, 1);
-	bool is_private = load64_relaxed(&slot->end[0].inode) == 0 ||
+	bool is_private = load64_relaxed(&slot->end[0].inode) == 0 &&
 	                  load64_relaxed(&slot->end[1].inode) == 0;
 
 	if (load32_relaxed(&slot->deadlocked))

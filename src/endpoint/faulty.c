@@ -93,6 +93,27 @@ static size_t look_at_pipe(void *context, uint64_t skip, unsigned char *into, si
 	return weir_pipe_peek(l->in, &span, n, skip);
 }
 
+bool weir_text_may_begin(const struct weir_end *end, int op, uint64_t texts,
+                         const struct weir_span *span, size_t n)
+{
+	struct weir_looking looking = {.in = &end->in, .span = *span, .size = n};
+	unsigned char bytes[256];
+
+	for (size_t done = 0; done < n;) {
+		size_t piece = n - done < sizeof(bytes) ? n - done : sizeof(bytes);
+		if (op == WEIR_OP_WRITE)
+			piece = look_at_span(&looking, done, bytes, piece);
+		else
+			piece = look_at_pipe(&looking, done, bytes, piece);
+		if (piece == 0)
+			return false;
+		if (weir_fault_may_begin(weir_session.plan, texts, bytes, piece))
+			return true;
+		done += piece;
+	}
+	return false;
+}
+
 /* Of `left` bytes, at `span` where they are the program's to send. */
 static struct weir_fault_point *stand(struct weir_faulty *f, const struct weir_span *span,
                                       size_t left, bool moved)
@@ -121,6 +142,8 @@ static struct weir_fault_point *stand(struct weir_faulty *f, const struct weir_s
 	        .moved = moved,
 	        .nonblocking = (f->flags & MSG_DONTWAIT) ||
 	                       ((rules & WEIR_CHAOS_BIT) && os_nonblocking(end->fd)),
+	        .unread = load32_relaxed(&pipe->carrier) == WEIR_BY_RING &&
+	                  weir_pipe_used(reads ? &end->in : &end->out) > 0,
 	        .whole = f->whole,
 	        .comm = weir_self.comm,
 	        .look = span ? look_at_span : look_at_pipe,
@@ -394,6 +417,7 @@ static void lose_all(const struct weir_end *end, int op)
 
 static void shut(const struct weir_end *end, int how)
 {
+	weir_end_before_shutdown(end);
 	os_call(SYS_shutdown, end->fd, how, 0, 0, 0, 0);
 	weir_end_after_shutdown(end);
 }

@@ -201,14 +201,17 @@ static bool look_at_process(void *context, uint32_t pid)
 	return add_process(h->stuck, pid);
 }
 
-/* A pair that never left its creator is held by nobody else. */
+/* An end that never left its creator is held by nobody else; the other one may have
+ * been passed on. */
 static bool add_holders(struct weir_stuck *s, uint32_t index)
 {
 	struct holding h = {.stuck = s, .slot = slot_of(index)};
+	bool a_left = load64_relaxed(&h.slot->end[0].inode) != 0;
+	bool b_left = load64_relaxed(&h.slot->end[1].inode) != 0;
 
-	if (load64_relaxed(&h.slot->end[0].inode) == 0 || load64_relaxed(&h.slot->end[1].inode) == 0)
-		return add_process(s, load32_relaxed(&h.slot->pid));
-	return proc_each("/proc", look_at_process, &h);
+	if (!(a_left && b_left) && !add_process(s, load32_relaxed(&h.slot->pid)))
+		return false;
+	return !(a_left || b_left) || proc_each("/proc", look_at_process, &h);
 }
 
 /* ---- all of them ---- */

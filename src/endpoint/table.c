@@ -71,35 +71,29 @@ void weir_table_enter_copy(int fd, const struct weir_end *end)
 	weir_table_enter(fd, end->index, end->side, end->generation);
 }
 
-/* While the pair has no identity, a number is all by which others can find it. */
-static void name_another(const struct weir_end *gone)
+/* A number of the same end, or UINT32_MAX. */
+static uint32_t another_number(uint64_t entry)
 {
-	weir_word32 *known = &gone->slot->end[gone->side].fd;
-	struct weir_end end;
+	uint32_t numbers = load32_relaxed(&bound);
 
-	store32_relaxed(known, UINT32_MAX);
-	for (int fd = 0; fd < weir_table_bound(); fd++)
-		if (weir_end_of(fd, &end) && end.index == gone->index && end.side == gone->side) {
-			store32_relaxed(known, (uint32_t)fd);
-			return;
-		}
+	for (uint32_t fd = 0; fd < numbers; fd++)
+		if (load64_relaxed(&weir_table[fd]) == entry)
+			return fd;
+	return UINT32_MAX;
 }
 
 bool weir_table_remove(int fd, struct weir_end *end)
 {
 	uint64_t entry = load64_acquire(&weir_table[fd]);
+	bool last;
 
 	if (entry == 0 || !swap64_if(&weir_table[fd], entry, 0))
 		return false;
 	unpack(entry, fd, end);
-	struct weir_end_shared *shared = &end->slot->end[end->side];
-	bool last = add32_relaxed(&references[end->index][end->side], UINT32_MAX) == 1;
-	if (load32_relaxed(&shared->fd) != (uint32_t)fd)
-		return last;
-	if (last)
-		store32_relaxed(&shared->fd, UINT32_MAX);
-	else if (load64_relaxed(&shared->inode) == 0)
-		name_another(end);
+	last = add32_relaxed(&references[end->index][end->side], UINT32_MAX) == 1;
+	if (load32_relaxed(&end->slot->end[end->side].fd) == (uint32_t)fd)
+		store32_relaxed(&end->slot->end[end->side].fd,
+		                last ? UINT32_MAX : another_number(entry));
 	return last;
 }
 

@@ -3,7 +3,8 @@
  * A short read, always. A short write where the call does not block, or where a
  * signal handler could have ended it (write(2)). EAGAIN where the call does not
  * block: then the direction is not ready for a moment, so that nobody who waits
- * for an edge misses it. EINTR where a handler without SA_RESTART could have run
+ * for an edge misses it. But a write gets it only while bytes are unread: whoever
+ * wakes himself through a pair ignores it, because a full pair wakes as well. EINTR where a handler without SA_RESTART could have run
  * (signal(7)). Everything a little late.
  */
 #include <errno.h>
@@ -13,10 +14,11 @@
 #include "fault/decide.h"
 
 enum {
-	LATE_NS_MAX = 2000000,
+	LATE_NS_MAX = 500000,
 	SHORT_OF_256 = 96,          /* how many calls of 256 */
-	LATE_OF_256 = 12,
+	LATE_OF_256 = 6,
 	INTERRUPTED_OF_256 = 6,
+	SMALL_BITS_MIN = 6,         /* room for the small message that many write before they read */
 	SMALL_BITS_MAX = 17,
 };
 
@@ -27,11 +29,12 @@ static uint64_t draw(const struct weir_fault_point *p, enum draws what)
 	return weir_draw(p->plan->seed, what, p->pair, p->side << 1 | p->op, p->state->calls, 0);
 }
 
-/* Half of the directions are smaller than a page. */
+/* Half of the directions are smaller than a few pages. */
 uint64_t weir_chaos_capacity(uint64_t seed, uint64_t pair, uint32_t direction, uint64_t otherwise)
 {
 	uint64_t drawn = weir_draw(seed, CAPACITY, pair, direction, 0, 0);
-	unsigned int bits = (unsigned int)(drawn >> 8) % (SMALL_BITS_MAX + 1);
+	unsigned int bits = SMALL_BITS_MIN +
+	                    (unsigned int)(drawn >> 8) % (SMALL_BITS_MAX - SMALL_BITS_MIN + 1);
 	uint64_t capacity = (UINT64_C(1) << bits) + (drawn >> 16) % (UINT64_C(1) << bits);
 
 	if (drawn % 8 == 0)
@@ -69,12 +72,17 @@ static bool may_shorten(const struct weir_fault_point *p)
 	return p->op == 0 || p->nonblocking || os_handles_signals(true);
 }
 
+static bool may_be_late(const struct weir_fault_point *p)
+{
+	return p->op == 0 || !p->nonblocking || p->unread;
+}
+
 struct weir_verdict weir_chaos_decide(const struct weir_fault_point *p, struct weir_fault_call *call)
 {
 	uint64_t drawn = draw(p, KIND);
 	struct weir_verdict v = {.kind = WEIR_VERDICT_PASS, .limit = UINT64_MAX};
 
-	if ((drawn & 255) < LATE_OF_256) {
+	if ((drawn & 255) < LATE_OF_256 && may_be_late(p)) {
 		noticed(p);
 		return weir_fault_hold(p, os_now_ns() + draw(p, LATENESS) % LATE_NS_MAX,
 		                       WEIR_RULES_MAX + 1);

@@ -29,7 +29,7 @@ static uint64_t times_max(const struct weir_rule *rule)
 {
 	if (rule->times)
 		return rule->times;
-	return by_byte(rule) ? 1 : UINT64_MAX;
+	return by_byte(rule) && !rule->first ? 1 : UINT64_MAX; /* when= says otherwise, too */
 }
 
 /* The calls, or with match= the places, that when= names. */
@@ -234,6 +234,18 @@ static uint64_t spot_ahead(const struct weir_fault_point *p, uint32_t i)
 	return n ? p->byte + n : UINT64_MAX;
 }
 
+/* The draw went against it at this place. Where the text comes again there is
+ * another. */
+static void pass_by(const struct weir_fault_point *p, uint32_t i)
+{
+	struct weir_fault_rule_state *s = &p->state->rule[i];
+
+	if (rule_of(p, i)->match_length > 0)
+		s->spot = 0;
+	else
+		s->fired = times_max(rule_of(p, i));
+}
+
 /* Rule `i` speaks of a byte: either it acts now, or nothing passes beyond it. */
 static struct weir_verdict decide_byte(const struct weir_fault_point *p,
                                        struct weir_fault_call *call, uint32_t i)
@@ -252,7 +264,7 @@ static struct weir_verdict decide_byte(const struct weir_fault_point *p,
 	if (p->moved && (rule->effect == WEIR_EFFECT_ERROR || rule->effect == WEIR_EFFECT_SHORT))
 		return (struct weir_verdict){.kind = WEIR_VERDICT_STOP};
 	if (!chance(p, i)) {
-		s->fired = times_max(rule);
+		pass_by(p, i);
 		return v;
 	}
 	v = act(p, call, i);
@@ -355,8 +367,11 @@ static bool narrow(const struct weir_fault_point *p, uint32_t i, uint64_t byte)
 
 	if (rule->effect != WEIR_EFFECT_RATE && s->rule[i].fired >= times_max(rule))
 		return true;
-	if (rule->match_length > 0)
-		return false;
+	if (rule->match_length > 0) {
+		s->calm_texts |= WEIR_RULE_BIT(i);
+		return s->rule[i].matched == 0 && s->rule[i].spot == 0 &&
+		       rule->effect != WEIR_EFFECT_RATE;
+	}
 	if (rule->at == UINT64_MAX) {
 		calls = rule->effect == WEIR_EFFECT_RATE ? 0 : calls_until(rule, s->rule[i].calls);
 		s->calm_left = calls < s->calm_left ? calls : s->calm_left;
@@ -377,6 +392,7 @@ static void grant_calm(const struct weir_fault_point *p, uint64_t byte)
 
 	s->calm_left = INT64_MAX;
 	s->calm_until = UINT64_MAX;
+	s->calm_texts = 0;
 	for (uint32_t i = 0; calm && i < WEIR_RULES_MAX && p->rules >> i; i++)
 		if (p->rules & WEIR_RULE_BIT(i))
 			calm = narrow(p, i, byte);
@@ -385,6 +401,15 @@ static void grant_calm(const struct weir_fault_point *p, uint64_t byte)
 	s->calm_granted = s->calm_left;
 	s->calm_rules = p->rules;
 	s->calm_epoch = p->epoch;
+}
+
+bool weir_fault_may_begin(const struct weir_plan *plan, uint64_t texts, const unsigned char *bytes,
+                          uint64_t n)
+{
+	for (uint32_t i = 0; texts >> i && i < WEIR_RULES_MAX; i++)
+		if ((texts & WEIR_RULE_BIT(i)) && memchr(bytes, plan->rules[i].rule.match[0], n))
+			return true;
+	return false;
 }
 
 static void begin(const struct weir_fault_point *p, struct weir_fault_call *call)
@@ -485,7 +510,7 @@ bool weir_fault_ends_at(const struct weir_fault_point *p, enum weir_effect *effe
 		    p->state->rule[i].fired >= times_max(rule) || spot_of(p, i) != p->byte)
 			continue;
 		if (!chance(p, i)) {
-			p->state->rule[i].fired = times_max(rule);
+			pass_by(p, i);
 			continue;
 		}
 		weir_fault_fire(p, i);

@@ -228,6 +228,26 @@ static void calm(void)
 	CHECK_EQ(plan.rules[0].first.call, 5);
 }
 
+/* Rules that come while a call waits count it, once, and have their say. */
+static void added_meanwhile(void)
+{
+	struct weir_fault_call c = {.begun = false};
+	struct weir_fault_point p;
+
+	only("write:short=3:when=2");
+	p = at(0, 9);
+	CHECK(weir_fault_decide(&p, &c).kind == WEIR_VERDICT_PASS);
+	add("write:error=EIO:when=1");
+	p = at(0, 9);
+	CHECK(weir_fault_decide(&p, &c).kind == WEIR_VERDICT_FAIL);
+	CHECK_EQ(state.calls, 1);
+	CHECK_EQ(state.rule[0].calls, 1);
+	CHECK_EQ(state.rule[1].calls, 1);
+	p = at(0, 9);
+	CHECK(weir_fault_decide(&p, &c).kind == WEIR_VERDICT_PASS);
+	CHECK_EQ(state.rule[1].calls, 1);
+}
+
 static void places(void)
 {
 	only("write:eof:pair=2");
@@ -263,6 +283,7 @@ int main(void)
 	RUN(holds);
 	RUN(delays_are_drawn);
 	RUN(calm);
+	RUN(added_meanwhile);
 	RUN(places);
 	RUN(reader_rules_stop_writers);
 	return weir_test_end();

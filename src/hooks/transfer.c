@@ -82,6 +82,8 @@ static ssize_t splice_in(const struct weir_end *end, int in, size_t len, unsigne
 	size_t done = 0;
 	while (done < (size_t)n) {
 		ssize_t m = send_piece(end, piece + done, (size_t)n - done, 0);
+		if (m == WEIR_TO_KERNEL)
+			m = os_send_wait(end->fd, piece + done, (size_t)n - done, 0);
 		if (m == -EAGAIN || m == -EINTR) {
 			os_poll_wait(end->fd, POLLOUT, 1); /* the bytes are out of the pipe */
 			continue;

@@ -119,12 +119,15 @@ static void add_totals(struct weir_text *out, const struct weir_header *h)
 	uint64_t type = load64_relaxed(&h->left[WEIR_LEFT_TYPE]);
 	uint64_t slots = load64_relaxed(&h->left[WEIR_LEFT_SLOTS]);
 	uint64_t descriptor = load64_relaxed(&h->left[WEIR_LEFT_DESCRIPTOR]);
+	uint64_t unmarked = load64_relaxed(&h->left[WEIR_LEFT_UNMARKED]);
 
 	weir_text_add(out, "{\"pairs\":%" PRIu64, load64_relaxed(&h->pairs));
-	weir_text_add(out, ",\"left_to_kernel\":{\"total\":%" PRIu64, type + slots + descriptor);
+	weir_text_add(out, ",\"left_to_kernel\":{\"total\":%" PRIu64, 
+	              type + slots + descriptor + unmarked);
 	weir_text_add(out, ",\"reasons\":{\"type\":%" PRIu64, type);
 	weir_text_add(out, ",\"slots\":%" PRIu64, slots);
-	weir_text_add(out, ",\"descriptor\":%" PRIu64 "}}", descriptor);
+	weir_text_add(out, ",\"descriptor\":%" PRIu64, descriptor);
+	weir_text_add(out, ",\"unmarked\":%" PRIu64 "}}", unmarked);
 }
 
 static int write_list(struct weir_text *out, const struct weir_listing *list,

@@ -51,7 +51,7 @@ static void nothing_happened(void)
 {
 	make_session();
 	CHECK_TEXT(written(), "{\"pairs\":0,\"left_to_kernel\":{\"total\":0,\"reasons\":"
-	                      "{\"type\":0,\"slots\":0,\"descriptor\":0}},\"list\":[\n"
+	                      "{\"type\":0,\"slots\":0,\"descriptor\":0,\"unmarked\":0}},\"list\":[\n"
 	                      "],\"not_listed\":0,\"seed\":0,\"faults\":[\n]}\n");
 }
 

@@ -578,6 +578,21 @@ CASE(blocking_calls_move_all)
 	CHECK(pthread_join(writer, NULL) == 0);
 }
 
+/* The self-pipe trick: EAGAIN says that the reader has something to wake it. */
+CASE(refused_writes_leave_something_to_read)
+{
+	char bytes[64];
+	int sv[2];
+	pair_open(sv, SOCK_NONBLOCK);
+	for (int i = 0; i < 300; i++) {
+		ssize_t n = write(sv[A], "x", 1);
+		CHECK(n == 1 || errno == EAGAIN);
+		wait_in_poll(sv[B], POLLIN);
+		while (read(sv[B], bytes, sizeof(bytes)) < 0)
+			wait_in_poll(sv[B], POLLIN);
+	}
+}
+
 /* A call that waited before counts once: the third read fails, not the second. */
 CASE(a_wait_is_no_second_call)
 {
