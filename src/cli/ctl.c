@@ -103,13 +103,26 @@ struct weir_end weir_ctl_end_of(const struct weir_ctl_target *t, int side)
 	};
 }
 
+/* A bell that no receive waits for would look like data to epoll. */
+static bool may_ring(const struct weir_end *end)
+{
+	const struct weir_pipe *pipe = end->in.pipe;
+
+	if (!(load32_relaxed(&pipe->watch) & WEIR_WATCH_INPUT))
+		return true;
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
+		if (load32_acquire(&pipe->sleepers[WEIR_OP_READ][i].tid))
+			return true;
+	return false;
+}
+
 void weir_ctl_nudge(struct weir_ctl_target *t)
 {
 	for (int side = 0; side < 2; side++) {
 		struct weir_end end = weir_ctl_end_of(t, side);
 
 		if (end.fd >= 0)
-			weir_end_nudge(&end, t->fd[!side]);
+			weir_end_nudge(&end, may_ring(&end) ? t->fd[!side] : -1);
 	}
 	weir_holds_wake(&weir_session, t->index);
 }

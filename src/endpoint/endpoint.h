@@ -50,7 +50,9 @@ void weir_end_watch(const struct weir_end *end, short events, bool edges);
 void weir_end_before_close(const struct weir_end *end, bool last);
 void weir_end_after_close(const struct weir_end *end, bool last);
 
-/* The state after a successful shutdown(2). */
+/* Before a real shutdown(2): whoever sees its effect must find the writers wary. And the
+ * state after a successful one. */
+void weir_end_before_shutdown(const struct weir_end *end);
 void weir_end_after_shutdown(const struct weir_end *end);
 
 /* A child process has gone, or may have: writers ask whether their peer lives. */

@@ -417,6 +417,7 @@ static void lose_all(const struct weir_end *end, int op)
 
 static void shut(const struct weir_end *end, int how)
 {
+	weir_end_before_shutdown(end);
 	os_call(SYS_shutdown, end->fd, how, 0, 0, 0, 0);
 	weir_end_after_shutdown(end);
 }

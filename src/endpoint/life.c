@@ -75,6 +75,13 @@ static void wake_peers_writer(const struct weir_end *end)
 	weir_pipe_unlock(&end->in);
 }
 
+/* Who has seen the end in the kernel must not be believed to have a reader. */
+void weir_end_before_shutdown(const struct weir_end *end)
+{
+	suspect(&end->in, ASK_FOR_A_WHILE);
+	suspect(&end->out, ASK_FOR_A_WHILE);
+}
+
 void weir_end_after_shutdown(const struct weir_end *end)
 {
 	suspect(&end->in, ASK_ONCE);

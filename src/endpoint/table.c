@@ -71,16 +71,30 @@ void weir_table_enter_copy(int fd, const struct weir_end *end)
 	weir_table_enter(fd, end->index, end->side, end->generation);
 }
 
+/* A number of the same end, or UINT32_MAX. */
+static uint32_t another_number(uint64_t entry)
+{
+	uint32_t numbers = load32_relaxed(&bound);
+
+	for (uint32_t fd = 0; fd < numbers; fd++)
+		if (load64_relaxed(&weir_table[fd]) == entry)
+			return fd;
+	return UINT32_MAX;
+}
+
 bool weir_table_remove(int fd, struct weir_end *end)
 {
 	uint64_t entry = load64_acquire(&weir_table[fd]);
+	bool last;
 
 	if (entry == 0 || !swap64_if(&weir_table[fd], entry, 0))
 		return false;
 	unpack(entry, fd, end);
+	last = add32_relaxed(&references[end->index][end->side], UINT32_MAX) == 1;
 	if (load32_relaxed(&end->slot->end[end->side].fd) == (uint32_t)fd)
-		store32_relaxed(&end->slot->end[end->side].fd, UINT32_MAX);
-	return add32_relaxed(&references[end->index][end->side], UINT32_MAX) == 1;
+		store32_relaxed(&end->slot->end[end->side].fd,
+		                last ? UINT32_MAX : another_number(entry));
+	return last;
 }
 
 void weir_table_fresh(int fd)

@@ -63,9 +63,12 @@ WEIR_EXPORT void closefrom(int lowest)
 WEIR_EXPORT int shutdown(int fd, int how)
 {
 	struct weir_end end;
-	int result = weir_real()->shutdown(fd, how);
+	bool marked = weir_end_of(fd, &end);
 
-	if (result == 0 && weir_end_of(fd, &end))
+	if (marked)
+		weir_end_before_shutdown(&end);
+	int result = weir_real()->shutdown(fd, how);
+	if (result == 0 && marked)
 		weir_end_after_shutdown(&end);
 	return result;
 }

@@ -141,25 +141,40 @@ WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 	return result;
 }
 
-/* Puts back what may be seen again. Gives when to look again; UINT64_MAX: never. */
-static uint64_t put_back(void)
+/* What of an entry is held now. One-shot entries are never taken out anew. */
+static uint32_t held_of(int fd, const struct watch *w, uint64_t *until)
+{
+	uint32_t wanted = load32_relaxed(&w->events);
+	struct weir_end end;
+
+	if (wanted & EPOLLONESHOT)
+		wanted = load32_relaxed(&w->taken_out);
+	return weir_end_of(fd, &end) ? held_events(&end, until) & wanted : 0;
+}
+
+/* Puts back what may be seen again, and takes out what may not: `weir ctl stall`
+ * tells nobody. Gives when to look again; UINT64_MAX: never. */
+static uint64_t look_over(void)
 {
 	uint64_t next = UINT64_MAX;
-	struct weir_end end;
 
 	for (int fd = 0; fd < (int)load32_relaxed(&bound); fd++) {
 		struct watch *w = &watches[fd];
-		uint32_t out = load32_relaxed(&w->taken_out);
 		uint64_t until = UINT64_MAX;
-		if (out == 0 || !is_noted(fd))
+		if (!is_noted(fd))
 			continue;
-		uint32_t held = weir_end_of(fd, &end) ? held_events(&end, &until) & out : 0;
-		if (held != out)
+		uint32_t held = held_of(fd, w, &until);
+		if (held != load32_relaxed(&w->taken_out))
 			let_see(fd, w, held);
 		if (held && until < next)
 			next = until;
 	}
 	return next;
+}
+
+static bool may_be_stalled(void)
+{
+	return weir_session.plan && (load64_relaxed(&weir_session.plan->holding) & WEIR_DONE_BIT);
 }
 
 /* Is anything hidden, or may another thread hide something meanwhile? */
@@ -173,9 +188,11 @@ static bool must_look(void)
 /* Nanoseconds to wait before the next look; UINT64_MAX: as long as it takes. */
 static uint64_t patience(uint64_t deadline)
 {
-	uint64_t now, next = load32_acquire(&out_count) > 0 ? put_back() : UINT64_MAX;
+	uint64_t next = UINT64_MAX;
 
-	now = os_now_ns();
+	if (load32_acquire(&out_count) > 0 || may_be_stalled())
+		next = look_over();
+	uint64_t now = os_now_ns();
 	if (next > now + LOOK_AGAIN_NS)
 		next = now + LOOK_AGAIN_NS;
 	if (next > deadline)
