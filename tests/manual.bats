@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2001,SC2016,SC2154 # sed is for people; the inner shell expands; bats sets $stderr
 # The manual pages and the help say what is so.
 
 load helpers
@@ -54,4 +55,21 @@ shown() {
 		<(awk '/^```/ { on = !on; next } on' "$ROOT/examples/faults/README.md")
 	diff <(shown | sed '/^\$ /,$d') "$ROOT/examples/faults/pair.py"
 	run -0 bounded "$ROOT/examples/faults/run"
+}
+
+# Each effect that the parser takes is shown, not only told.
+@test "each effect has an example" {
+	for effect in $(words_at write:x); do
+		shown | grep -qE "^\\$ .*--fault (read|write|any):$effect" || { echo "$effect"; return 1; }
+	done
+}
+
+@test "every page is installed, and removed again" {
+	there=$BATS_TEST_TMPDIR/there
+	run -0 bounded make -C "$ROOT" -o all install DESTDIR="$there" PREFIX=/usr
+	for page in "$ROOT"/man/*.[1-9]; do
+		[ -f "$there/usr/share/man/man${page##*.}/${page##*/}" ]
+	done
+	run -0 bounded make -C "$ROOT" uninstall DESTDIR="$there" PREFIX=/usr
+	[ -z "$(find "$there" -type f)" ]
 }

@@ -29,7 +29,7 @@ enum { DESCRIPTORS_TRIED = 1024 };
 
 /* libc's own entry points: this library exports the same names. */
 static union {
-	void *symbol[6];
+	void *symbol[7];
 	struct {
 		ssize_t (*recv)(int, void *, size_t, int);
 		ssize_t (*send)(int, const void *, size_t, int);
@@ -46,6 +46,9 @@ void os_resolve(void)
 	static const char *const name[] = {"recv", "send", "sendmsg", "recvmsg", "poll",
 	                                  "syscall", "read"};
 
+	_Static_assert(sizeof(name) / sizeof(name[0]) == sizeof(libc.symbol) / sizeof(void *) &&
+	                       sizeof(libc.symbol) == sizeof(libc),
+	               "a name for each function");
 	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
 		if (libc.symbol[i])
 			continue;

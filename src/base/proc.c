@@ -77,6 +77,18 @@ bool proc_caught_signals(uint32_t pid, uint64_t *signals)
 	return true;
 }
 
+/* Behind the name, which may hold anything but is the only one in brackets. */
+char proc_thread_state(uint32_t pid, uint32_t tid)
+{
+	char path[PATH_SIZE], text[STATUS_SIZE];
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/stat", pid, tid);
+	if (read_all(path, text, sizeof(text)) <= 0)
+		return 0;
+	const char *end = strrchr(text, ')');
+	return end && end[1] ? end[2] : 0;
+}
+
 void proc_name(uint32_t pid, char *name, unsigned int size)
 {
 	char path[PATH_SIZE];

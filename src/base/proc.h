@@ -16,6 +16,9 @@ uint64_t proc_socket_inode(uint32_t pid, uint32_t fd);
 /* Signals for which the process has a handler: bit N - 1 for signal N. */
 bool proc_caught_signals(uint32_t pid, uint64_t *signals);
 
+/* What a thread does: 'S' where it sleeps; 0 where it has gone. */
+char proc_thread_state(uint32_t pid, uint32_t tid);
+
 /* The process's name; "?" where it cannot be read. */
 void proc_name(uint32_t pid, char *name, unsigned int size);
 

@@ -19,9 +19,9 @@ void weir_child_prepare(struct weir_inherited *inherited);
  * -errno. Where it cannot be executed the child says so and ends with 126 or 127. */
 pid_t weir_child_start(char **program, const struct weir_inherited *inherited);
 
-/* Waits for the program's end and passes on what is sent to the command meanwhile.
- * Gives the status as waitpid() does. */
-int weir_child_wait(pid_t child);
+/* Waits for the program's end, passes on what is sent to the command meanwhile, and
+ * calls `watch` several times a second. Gives the status as waitpid() does. */
+int weir_child_wait(pid_t child, void (*watch)(void));
 
 /* Ends as the program did: by the same signal, or by returning the exit status. */
 int weir_child_imitate(int status);

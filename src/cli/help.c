@@ -68,8 +68,8 @@ static int help_run(void)
 	print_options();
 	print_variables();
 	puts("\nExit status: PROGRAM's own; where it dies by signal N, weir dies by it too\n"
-	     "(128+N in a shell). 125: weir failed; 126: PROGRAM cannot be executed;\n"
-	     "127: PROGRAM is not found.\n\n"
+	     "(128+N in a shell). 123: --strict or --fail-on-deadlock; 125: weir failed;\n"
+	     "126: PROGRAM cannot be executed; 127: PROGRAM is not found.\n\n"
 	     "Examples:\n"
 	     "  weir run --capacity 64 ./server          each direction holds 64 bytes\n"
 	     "  weir run --stats - -- python3 test.py    what each pair carried, as JSON");

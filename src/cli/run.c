@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/message.h"
+#include "base/os.h"
 #include "cli/arguments.h"
 #include "cli/child.h"
 #include "cli/commands.h"
@@ -18,6 +19,7 @@
 #include "cli/library.h"
 #include "cli/program.h"
 #include "cli/status.h"
+#include "endpoint/deadlock.h"
 #include "fault/file.h"
 #include "fault/load.h"
 #include "pair/session.h"
@@ -197,6 +199,15 @@ static int finish(const struct run *r, int status)
 	return weir_child_imitate(status);
 }
 
+static void watch(void)
+{
+	static uint64_t before;
+	uint64_t now = os_now_ns();
+
+	weir_deadlock_watch(before, now);
+	before = now;
+}
+
 static int run(struct run *r)
 {
 	struct weir_inherited inherited;
@@ -211,7 +222,8 @@ static int run(struct run *r)
 	if (child < 0)
 		return failed("cannot fork", -child);
 	let_go(r);
-	return finish(r, weir_child_wait(child));
+	weir_session = r->session;
+	return finish(r, weir_child_wait(child, watch));
 }
 
 int weir_command_run(int argc, char **argv)

@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/child.h"
 #include "cli/terminal.h"
+
+enum { WATCH_NS = 100000000 };  /* between two looks at the session */
 
 struct watched {
 	pid_t pid;
@@ -82,8 +85,9 @@ static void handle(struct watched *w, const siginfo_t *info)
 	pass_on(w, info);
 }
 
-int weir_child_wait(pid_t child)
+int weir_child_wait(pid_t child, void (*watch)(void))
 {
+	static const struct timespec step = { .tv_nsec = WATCH_NS };
 	struct watched w = { .pid = child };
 	bool followed = false;      /* into its present stop */
 	siginfo_t info;
@@ -97,7 +101,9 @@ int weir_child_wait(pid_t child)
 		if (w.stopped && !followed)
 			stop_too(WSTOPSIG(w.status));
 		followed = w.stopped;
-		if (sigwaitinfo(&all, &info) > 0)
+		if (sigtimedwait(&all, &info, &step) > 0)
 			handle(&w, &info);
+		else
+			watch();
 	}
 }

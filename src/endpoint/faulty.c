@@ -93,6 +93,27 @@ static size_t look_at_pipe(void *context, uint64_t skip, unsigned char *into, si
 	return weir_pipe_peek(l->in, &span, n, skip);
 }
 
+bool weir_text_may_begin(const struct weir_end *end, int op, uint64_t texts,
+                         const struct weir_span *span, size_t n)
+{
+	struct weir_looking looking = {.in = &end->in, .span = *span, .size = n};
+	unsigned char bytes[256];
+
+	for (size_t done = 0; done < n;) {
+		size_t piece = n - done < sizeof(bytes) ? n - done : sizeof(bytes);
+		if (op == WEIR_OP_WRITE)
+			piece = look_at_span(&looking, done, bytes, piece);
+		else
+			piece = look_at_pipe(&looking, done, bytes, piece);
+		if (piece == 0)
+			return false;
+		if (weir_fault_may_begin(weir_session.plan, texts, bytes, piece))
+			return true;
+		done += piece;
+	}
+	return false;
+}
+
 /* Of `left` bytes, at `span` where they are the program's to send. */
 static struct weir_fault_point *stand(struct weir_faulty *f, const struct weir_span *span,
                                       size_t left, bool moved)

@@ -75,14 +75,22 @@ static inline uint64_t weir_rules_here(const weir_word64 *word)
 	return rules & (own | WEIR_DONE_BIT);
 }
 
+/* May a text that one of the rules looks for begin in the `n` bytes that would pass:
+ * those at `span` for a write, those in the pipe for a read? */
+WEIR_SELDOM bool weir_text_may_begin(const struct weir_end *end, int op, uint64_t texts,
+                                     const struct weir_span *span, size_t n);
+
 /* Does nothing happen to a call of at most `n` bytes, though `rules` concern it?
- * That side's lock. */
-static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rules, size_t n)
+ * `span`: the program's. That side's lock. */
+static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rules,
+                                const struct weir_span *span, size_t n)
 {
 	struct weir_fault_state *s =
 	        &weir_session.faults[end->index].state[op ? end->side : !end->side][op];
 	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
 
+	if (s->calm_texts && weir_text_may_begin(end, op, s->calm_texts, span, n))
+		return false;
 	return weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, n);
 }
 

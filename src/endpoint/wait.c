@@ -50,27 +50,69 @@ static struct weir_sleeper *sleepers_of(const struct weir_end *end, int op)
 	return op ? end->out.pipe->sleepers[1] : end->in.pipe->sleepers[0];
 }
 
-struct weir_sleeper *weir_sleep_begins(const struct weir_end *end, int op)
-{
-	struct weir_sleeper *all = sleepers_of(end, op);
-	uint32_t tid = own_thread();
+/* Threads of this process that sleep; a cancelled one stays counted. */
+static struct {
+	weir_word32 process;
+	weir_word32 count;
+} sleeping;
 
-	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++) {
-		struct weir_sleeper *s = &all[i];
-		if (load32_relaxed(&s->tid) != 0 || !swap32_if(&s->tid, 0, tid))
-			continue;
-		store64_relaxed(&s->since, os_now_ns());
-		store32_relaxed(&s->pid, load32_relaxed(&weir_own_process));
-		store32_ordered(&s->fd, (uint32_t)end->fd);
-		return s;
+uint32_t weir_sleeping_here(void)
+{
+	return load32_relaxed(&sleeping.count);
+}
+
+/* The child of a fork has none. */
+static void count_sleep(void)
+{
+	uint32_t process = load32_relaxed(&weir_own_process);
+
+	if (load32_relaxed(&sleeping.process) != process) {
+		store32_relaxed(&sleeping.count, 0);
+		store32_relaxed(&sleeping.process, process);
+	}
+	add32_ordered(&sleeping.count, 1);
+}
+
+/* A place that is free, or that a thread left behind when it was killed. */
+static struct weir_sleeper *take_place(struct weir_sleeper all[WEIR_SLEEPERS_MAX], uint32_t tid)
+{
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
+		if (load32_relaxed(&all[i].tid) == 0 && swap32_if(&all[i].tid, 0, tid))
+			return &all[i];
+	for (int i = 0; i < WEIR_SLEEPERS_MAX && !weir_is_bare(); i++) {
+		uint32_t before = load32_relaxed(&all[i].tid);
+		if (!os_task_lives(before) && swap32_if(&all[i].tid, before, tid))
+			return &all[i];
 	}
 	return NULL;
 }
 
-void weir_sleep_ends(struct weir_sleeper *s)
+struct weir_sleeper *weir_sleep_begins(const struct weir_end *end, int op)
+{
+	struct weir_sleeper *s = take_place(sleepers_of(end, op), own_thread());
+
+	if (!s)
+		return NULL;
+	count_sleep();
+	store64_relaxed(&s->since, os_now_ns());
+	store32_relaxed(&s->pid, load32_relaxed(&weir_own_process));
+	store32_ordered(&s->fd, (uint32_t)end->fd);
+	return s;
+}
+
+void weir_sleep_deepens(struct weir_sleeper *s)
 {
 	if (s)
-		store32_release(&s->tid, 0);
+		store32_release(&s->asleep, own_thread());
+}
+
+void weir_sleep_ends(struct weir_sleeper *s)
+{
+	if (!s)
+		return;
+	add32_ordered(&sleeping.count, UINT32_MAX);
+	store32_relaxed(&s->asleep, 0);
+	store32_release(&s->tid, 0);
 }
 
 /* Looking pays only while the peer runs elsewhere, and lately did pay. */
@@ -216,6 +258,7 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 		add64_relaxed(&pipe->blocked_reads, 1);
 		sleeper = weir_sleep_begins(end, 0);
 		weir_deadlock_look(end);
+		weir_sleep_deepens(sleeper);
 	}
 	result = moved ? wait_input_polling(end, flags) : wait_input_receiving(end, flags, force);
 	weir_sleep_ends(sleeper);
@@ -311,6 +354,7 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 		return result;
 	struct weir_sleeper *sleeper = weir_sleep_begins(end, 1);
 	weir_deadlock_look(end);
+	weir_sleep_deepens(sleeper);
 	result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
 	weir_sleep_ends(sleeper);
 	return result;

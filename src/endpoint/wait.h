@@ -23,7 +23,11 @@ void weir_note_life(weir_word32 *whose);
 /* This thread goes to sleep in a direction: for who asks what everybody waits for.
  * `op`: 0 to read, 1 to write. NULL where there is no place to note it. */
 struct weir_sleeper *weir_sleep_begins(const struct weir_end *end, int op);
+void weir_sleep_deepens(struct weir_sleeper *sleeper); /* the kernel is asked now */
 void weir_sleep_ends(struct weir_sleeper *sleeper);
+
+/* At least so many threads of this process have noted that they sleep. */
+uint32_t weir_sleeping_here(void);
 
 /* Notes where this thread runs, for the peer that may wait by looking. */
 void weir_note_cpu(weir_word32 *where);

@@ -355,8 +355,11 @@ static bool narrow(const struct weir_fault_point *p, uint32_t i, uint64_t byte)
 
 	if (rule->effect != WEIR_EFFECT_RATE && s->rule[i].fired >= times_max(rule))
 		return true;
-	if (rule->match_length > 0)
-		return false;
+	if (rule->match_length > 0) {
+		s->calm_texts |= WEIR_RULE_BIT(i);
+		return s->rule[i].matched == 0 && s->rule[i].spot == 0 &&
+		       rule->effect != WEIR_EFFECT_RATE;
+	}
 	if (rule->at == UINT64_MAX) {
 		calls = rule->effect == WEIR_EFFECT_RATE ? 0 : calls_until(rule, s->rule[i].calls);
 		s->calm_left = calls < s->calm_left ? calls : s->calm_left;
@@ -377,6 +380,7 @@ static void grant_calm(const struct weir_fault_point *p, uint64_t byte)
 
 	s->calm_left = INT64_MAX;
 	s->calm_until = UINT64_MAX;
+	s->calm_texts = 0;
 	for (uint32_t i = 0; calm && i < WEIR_RULES_MAX && p->rules >> i; i++)
 		if (p->rules & WEIR_RULE_BIT(i))
 			calm = narrow(p, i, byte);
@@ -385,6 +389,15 @@ static void grant_calm(const struct weir_fault_point *p, uint64_t byte)
 	s->calm_granted = s->calm_left;
 	s->calm_rules = p->rules;
 	s->calm_epoch = p->epoch;
+}
+
+bool weir_fault_may_begin(const struct weir_plan *plan, uint64_t texts, const unsigned char *bytes,
+                          uint64_t n)
+{
+	for (uint32_t i = 0; texts >> i && i < WEIR_RULES_MAX; i++)
+		if ((texts & WEIR_RULE_BIT(i)) && memchr(bytes, plan->rules[i].rule.match[0], n))
+			return true;
+	return false;
 }
 
 static void begin(const struct weir_fault_point *p, struct weir_fault_call *call)

@@ -25,12 +25,14 @@ struct weir_fault_state {
 	weir_word32 releases;       /* raised to wake who waits in a hold (a futex) */
 
 	/* As long as the plan is that of `calm_epoch`, the next `calm_left` calls that
-	 * `calm_rules` concern pass untouched, up to the byte `calm_until`. */
+	 * `calm_rules` concern pass untouched, up to the byte `calm_until`, and as long as
+	 * no text that `calm_texts` look for begins. */
 	uint32_t calm_epoch;
 	uint64_t calm_rules;
 	uint64_t calm_left;
 	uint64_t calm_granted;      /* what calm_left was */
 	uint64_t calm_until;
+	uint64_t calm_texts;
 
 	uint32_t held_at;           /* the rule that goes on, when the hold is over ... */
 	uint32_t resumes;           /* ... with the call that it stopped */
@@ -90,6 +92,10 @@ struct weir_verdict {
 	uint64_t until;             /* CLOCK_MONOTONIC, ns; UINT64_MAX: until released */
 	enum weir_effect effect;    /* eof, hangup or reset */
 };
+
+/* May one of the texts begin in these bytes? */
+bool weir_fault_may_begin(const struct weir_plan *plan, uint64_t texts, const unsigned char *bytes,
+                          uint64_t n);
 
 struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct weir_fault_call *call);
 

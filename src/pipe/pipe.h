@@ -53,7 +53,7 @@ struct weir_sleeper {
 	weir_word32 tid;            /* 0: nobody */
 	weir_word32 pid;
 	weir_word32 fd;
-	weir_word32 reserved;
+	weir_word32 asleep;         /* `tid` too, once it has nothing left to do before */
 	weir_word64 since;          /* CLOCK_MONOTONIC, ns */
 };
 
