@@ -85,7 +85,7 @@ unit: $(unit_programs)
 test_sources := $(wildcard tests/programs/*.c)
 test_programs := $(patsubst tests/programs/%.c,$(B)/tests/%,$(test_sources)) \
 	$(patsubst tests/programs/%.c,$(B)/tests/%-fortified,$(test_sources))
-TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -pthread
+TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -Iinclude -pthread
 test_programs += $(patsubst tests/programs/%.cc,$(B)/tests/%,$(wildcard tests/programs/*.cc))
 # Programs that no preloading reaches.
 static_sources := $(wildcard tests/programs/static/*.c)
@@ -106,7 +106,7 @@ $(B)/tests/%-fortified: tests/programs/%.c tests/programs/check.h
 $(B)/tests/%: tests/programs/%.cc
 	@mkdir -p $(@D)
 	$(call say,CXX)
-	$(Q)$(CXX) -std=gnu++17 -g -O1 -Wall -Wextra -o $@ $<
+	$(Q)$(CXX) -std=gnu++17 -g -O1 -Wall -Wextra -Iinclude -o $@ $<
 
 $(B)/tests/%-static: tests/programs/static/%.c
 	@mkdir -p $(@D)
@@ -122,16 +122,21 @@ $(B)/tests/%-dynamic: tests/programs/static/%.c
 $(B)/tests/%-musl: tests/programs/static/%.c
 	@mkdir -p $(@D)
 	$(call say,MUSL)
-	$(Q)musl-gcc -std=gnu11 -g -Wall -Wextra -O1 -o $@ $<
+	$(Q)musl-gcc -std=gnu11 -g -Wall -Wextra -Iinclude -O1 -o $@ $<
+
+$(test_programs): include/weir.h
 
 test-programs: $(test_programs)
 
 example_programs := $(patsubst %.c,$(B)/%,$(wildcard examples/*/*.c))
 
-$(B)/examples/%: examples/%.c
+$(B)/examples/%: examples/%.c include/weir.h
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -std=gnu11 -g -O1 -Wall -Wextra -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -g -O1 -Wall -Wextra -Iinclude -pthread -o $@ $<
+
+# A header that comes with an example.
+$(B)/examples/unit-test/trusting $(B)/examples/unit-test/careful: examples/unit-test/test.h
 
 examples: $(example_programs)
 
@@ -222,8 +227,8 @@ lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats tests/manual.bats \
-		tests/ctl.bats tests/deadlock.bats \
+	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
+		tests/manual.bats tests/ctl.bats tests/deadlock.bats \
 		$(wildcard examples/*/run tests/install-dependencies)
 
 format:
@@ -231,14 +236,15 @@ format:
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/weir' \
-		'$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/man/man7'
+		'$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/man/man7'
 	install -m 755 $(B)/weir '$(DESTDIR)$(PREFIX)/bin/weir'
 	install -m 755 $(B)/libweir.so '$(DESTDIR)$(PREFIX)/lib/weir/libweir.so'
+	install -m 644 include/weir.h '$(DESTDIR)$(PREFIX)/include/weir.h'
 	install -m 644 $(wildcard man/*.1) '$(DESTDIR)$(PREFIX)/share/man/man1'
 	install -m 644 $(wildcard man/*.7) '$(DESTDIR)$(PREFIX)/share/man/man7'
 
 uninstall:
-	rm -f '$(DESTDIR)$(PREFIX)/bin/weir' '$(DESTDIR)$(PREFIX)/lib/weir/libweir.so'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/weir' '$(DESTDIR)$(PREFIX)/lib/weir/libweir.so' '$(DESTDIR)$(PREFIX)/include/weir.h'
 	rm -f $(patsubst man/%,'$(DESTDIR)$(PREFIX)/share/man/man1/%',$(wildcard man/*.1)) \
 		$(patsubst man/%,'$(DESTDIR)$(PREFIX)/share/man/man7/%',$(wildcard man/*.7))
 	-rmdir '$(DESTDIR)$(PREFIX)/lib/weir'

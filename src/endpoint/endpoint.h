@@ -50,7 +50,8 @@ void weir_end_watch(const struct weir_end *end, short events, bool edges);
 void weir_end_before_close(const struct weir_end *end, bool last);
 void weir_end_after_close(const struct weir_end *end, bool last);
 
-/* Just before shutdown(2), and the state after a successful one. */
+/* Before a real shutdown(2): whoever sees its effect must find the writers wary. And the
+ * state after a successful one. */
 void weir_end_before_shutdown(const struct weir_end *end);
 void weir_end_after_shutdown(const struct weir_end *end);
 

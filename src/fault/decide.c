@@ -29,7 +29,7 @@ static uint64_t times_max(const struct weir_rule *rule)
 {
 	if (rule->times)
 		return rule->times;
-	return by_byte(rule) ? 1 : UINT64_MAX;
+	return by_byte(rule) && !rule->first ? 1 : UINT64_MAX; /* when= says otherwise, too */
 }
 
 /* The calls, or with match= the places, that when= names. */
@@ -234,6 +234,18 @@ static uint64_t spot_ahead(const struct weir_fault_point *p, uint32_t i)
 	return n ? p->byte + n : UINT64_MAX;
 }
 
+/* The draw went against it at this place. Where the text comes again there is
+ * another. */
+static void pass_by(const struct weir_fault_point *p, uint32_t i)
+{
+	struct weir_fault_rule_state *s = &p->state->rule[i];
+
+	if (rule_of(p, i)->match_length > 0)
+		s->spot = 0;
+	else
+		s->fired = times_max(rule_of(p, i));
+}
+
 /* Rule `i` speaks of a byte: either it acts now, or nothing passes beyond it. */
 static struct weir_verdict decide_byte(const struct weir_fault_point *p,
                                        struct weir_fault_call *call, uint32_t i)
@@ -252,7 +264,7 @@ static struct weir_verdict decide_byte(const struct weir_fault_point *p,
 	if (p->moved && (rule->effect == WEIR_EFFECT_ERROR || rule->effect == WEIR_EFFECT_SHORT))
 		return (struct weir_verdict){.kind = WEIR_VERDICT_STOP};
 	if (!chance(p, i)) {
-		s->fired = times_max(rule);
+		pass_by(p, i);
 		return v;
 	}
 	v = act(p, call, i);
@@ -484,7 +496,7 @@ bool weir_fault_ends_at(const struct weir_fault_point *p, enum weir_effect *effe
 		    p->state->rule[i].fired >= times_max(rule) || spot_of(p, i) != p->byte)
 			continue;
 		if (!chance(p, i)) {
-			p->state->rule[i].fired = times_max(rule);
+			pass_by(p, i);
 			continue;
 		}
 		weir_fault_fire(p, i);

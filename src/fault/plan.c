@@ -47,10 +47,38 @@ bool weir_plan_add(struct weir_plan *plan, const struct weir_rule *rule)
 	return true;
 }
 
+bool weir_plan_add_inside(struct weir_plan *plan, const struct weir_rule *rule)
+{
+	uint32_t i = load32_relaxed(&plan->count);
+
+	if (!weir_plan_add(plan, rule))
+		return false;
+	store64_relaxed(&plan->inside, load64_relaxed(&plan->inside) | WEIR_RULE_BIT(i));
+	return true;
+}
+
+uint64_t weir_plan_inside(const struct weir_plan *plan, uint64_t pair, uint32_t side)
+{
+	uint64_t inside = load64_relaxed(&plan->inside) & load64_acquire(&plan->alive);
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; i < WEIR_RULES_MAX && inside >> i; i++) {
+		const struct weir_where *w = &plan->rules[i].rule.where;
+		if ((inside & WEIR_RULE_BIT(i)) && w->pair == pair && w->side == side)
+			bits |= WEIR_RULE_BIT(i);
+	}
+	return bits;
+}
+
+void weir_plan_clear_rules(struct weir_plan *plan, uint64_t bits)
+{
+	store64_release(&plan->alive, load64_relaxed(&plan->alive) & ~(bits & ~WEIR_CHAOS_BIT));
+	add32_ordered(&plan->epoch, 1);
+}
+
 void weir_plan_clear(struct weir_plan *plan)
 {
-	store64_release(&plan->alive, load64_relaxed(&plan->alive) & WEIR_CHAOS_BIT);
-	add32_ordered(&plan->epoch, 1);
+	weir_plan_clear_rules(plan, UINT64_MAX);
 }
 
 static bool same(uint64_t wanted, uint64_t given)

@@ -57,6 +57,7 @@ struct weir_plan {
 	weir_word32 epoch;          /* raised by every change */
 	weir_word64 holding;        /* bits of those that may hold a call back */
 	weir_word64 noticed;        /* rules and chaos: things that fired */
+	weir_word64 inside;         /* bits of those that a program gave itself (weir.h) */
 	uint64_t seed;
 	uint32_t seed_given;
 	uint32_t capacities;
@@ -69,8 +70,18 @@ struct weir_plan {
 /* Adds a parsed rule behind the others. False where there is no place. Lock. */
 bool weir_plan_add(struct weir_plan *plan, const struct weir_rule *rule);
 
-/* No rule holds any more; what they did is remembered. Lock. */
+/* The same for a rule that a program gives itself, for one end of its own. */
+bool weir_plan_add_inside(struct weir_plan *plan, const struct weir_rule *rule);
+
+/* The bits of those of one end. */
+uint64_t weir_plan_inside(const struct weir_plan *plan, uint64_t pair, uint32_t side);
+
+/* No rule holds any more; what they did is remembered, and their places are not
+ * used again. Lock. */
 void weir_plan_clear(struct weir_plan *plan);
+
+/* The same of the rules with these bits alone. Lock. */
+void weir_plan_clear_rules(struct weir_plan *plan, uint64_t bits);
 
 /* The rules that may concern the calls of `op` (0: read, 1: write) of one end,
  * whichever process makes them. */

@@ -59,7 +59,8 @@ static void show_piece(struct weir_text *t, const char *text, const struct weir_
 	}
 }
 
-void weir_rule_complain(const char *what, const char *text, const struct weir_rule_error *error)
+void weir_rule_explain(struct weir_text *into, const char *text,
+                       const struct weir_rule_error *error)
 {
 	char text_buffer[TEXT_SHOWN_SIZE], piece_buffer[PIECE_SHOWN_SIZE];
 	struct weir_text shown = weir_text_over(text_buffer, sizeof text_buffer);
@@ -68,6 +69,15 @@ void weir_rule_complain(const char *what, const char *text, const struct weir_ru
 	show_text(&shown, text, error->column);
 	piece.size--;               /* the byte kept back for ')' */
 	show_piece(&piece, text, error);
-	weir_say("%.100s %s: column %zu%s: expected %s", what, text_buffer, error->column,
-	         piece_buffer, error->allowed);
+	weir_text_add(into, "%s: column %zu%s: expected %s", text_buffer, error->column,
+	              piece_buffer, error->allowed);
+}
+
+void weir_rule_complain(const char *what, const char *text, const struct weir_rule_error *error)
+{
+	char buffer[WEIR_EXPLAINED_SIZE];
+	struct weir_text explained = weir_text_over(buffer, sizeof buffer);
+
+	weir_rule_explain(&explained, text, error);
+	weir_say("%.100s %s", what, buffer);
 }

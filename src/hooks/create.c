@@ -27,7 +27,8 @@ int weir_fresh(int fd)
 	return fd;
 }
 
-static void leave_to_kernel(enum weir_left_reason reason)
+/* False, as the pair is not marked. */
+static bool leave_to_kernel(enum weir_left_reason reason)
 {
 	struct weir_header *h = weir_session.header;
 
@@ -36,6 +37,7 @@ static void leave_to_kernel(enum weir_left_reason reason)
 		weir_say("all %u pairs of the session are in use (--max-pairs): further ones "
 		         "are the kernel's",
 		         weir_session.slot_count);
+	return false;
 }
 
 /* --mark. The program's path is asked for only where the plan needs it. */
@@ -53,26 +55,20 @@ static bool is_wanted(uint64_t number, const char *comm)
 	return weir_plan_marks(plan, number, nth, weir_own_pid(), comm, exe);
 }
 
-static void mark(const int sv[2], bool nonblock)
+bool weir_mark_pair(const int sv[2], bool nonblock, bool wanted)
 {
 	char comm[WEIR_COMM_SIZE + 1] = "";
 	struct weir_end end;
 
-	if (sv[0] >= WEIR_TABLE_SIZE || sv[1] >= WEIR_TABLE_SIZE) {
-		leave_to_kernel(WEIR_LEFT_DESCRIPTOR);
-		return;
-	}
+	if (sv[0] >= WEIR_TABLE_SIZE || sv[1] >= WEIR_TABLE_SIZE)
+		return leave_to_kernel(WEIR_LEFT_DESCRIPTOR);
 	os_call(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
 	uint64_t number = weir_pair_number(&weir_session);
-	if (!is_wanted(number, comm)) {
-		leave_to_kernel(WEIR_LEFT_UNMARKED);
-		return;
-	}
+	if (!wanted && !is_wanted(number, comm))
+		return leave_to_kernel(WEIR_LEFT_UNMARKED);
 	int64_t index = weir_pair_open(&weir_session, number, weir_own_pid(), comm);
-	if (index < 0) {
-		leave_to_kernel(WEIR_LEFT_SLOTS);
-		return;
-	}
+	if (index < 0)
+		return leave_to_kernel(WEIR_LEFT_SLOTS);
 	uint32_t generation = load32_relaxed(&weir_session.slots[index].generation);
 	for (int side = 0; side < 2; side++) {
 		weir_table_enter(sv[side], (uint32_t)index, side, generation);
@@ -83,6 +79,7 @@ static void mark(const int sv[2], bool nonblock)
 		if (sv[side] <= 2)
 			weir_stdio_refresh(sv[side]);
 	}
+	return true;
 }
 
 WEIR_EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
@@ -98,7 +95,7 @@ WEIR_EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
 	if (domain != AF_UNIX || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
 		leave_to_kernel(WEIR_LEFT_TYPE);
 	else
-		mark(sv, (type & SOCK_NONBLOCK) != 0);
+		weir_mark_pair(sv, (type & SOCK_NONBLOCK) != 0, false);
 	return result;
 }
 

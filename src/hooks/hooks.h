@@ -51,6 +51,10 @@ void weir_close_range(unsigned int first, unsigned int last);
 /* A descriptor number that the kernel has just given out. Gives it back. */
 int weir_fresh(int fd);
 
+/* create.c: lets weir carry a fresh pair. `wanted`: whatever --mark says. False where
+ * it is left to the kernel. */
+bool weir_mark_pair(const int sv[2], bool nonblock, bool wanted);
+
 /* This process's pid, also in the child of a fork. */
 uint32_t weir_own_pid(void);
 

@@ -107,6 +107,8 @@ static uint64_t chosen_capacity(const struct weir_session *s, uint32_t index, in
 	if ((load64_relaxed(&s->plan->alive) & WEIR_CHAOS_BIT) && !h->capacity_given)
 		capacity = weir_chaos_capacity(s->plan->seed, slot->number, (uint32_t)direction,
 		                               h->capacity);
+	if (capacity != 0 && !h->capacity_given)
+		add64_relaxed(&s->plan->noticed, 1);
 	if (s->plan->capacities > 0)
 		capacity = weir_plan_capacity(s->plan, slot->number, (uint32_t)direction,
 		                              load32_relaxed(&slot->pid), slot->comm, capacity);

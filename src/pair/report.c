@@ -41,9 +41,10 @@ void weir_session_report(const struct weir_session *s)
 		else
 			weir_say("fault %s never fired", plan->rules[i].rule.text);
 	}
+	uint64_t noticed = load64_relaxed(&plan->noticed);
 	if (load64_relaxed(&plan->alive) & WEIR_CHAOS_BIT)
-		weir_say("chaos did %" PRIu64 " things; --chaos=%" PRIu64 " does them again",
-		         load64_relaxed(&plan->noticed), plan->seed);
-	else if (load64_relaxed(&plan->noticed) > 0 && !plan->seed_given)
+		weir_say("chaos did %" PRIu64 " thing%s; --chaos=%" PRIu64 " does %s again", noticed,
+		         noticed == 1 ? "" : "s", plan->seed, noticed == 1 ? "it" : "them");
+	else if (noticed > 0 && !plan->seed_given)
 		weir_say("seed %" PRIu64, plan->seed);
 }

@@ -1,0 +1,164 @@
+/* weir from inside: a program that may run under weir asks for its pairs, bounds them,
+ * and breaks them on purpose.
+ *
+ * Nothing is linked, and nothing needs to be installed where the program runs: without
+ * weir every function does nothing and fails with ENOSYS. So it is in static programs,
+ * which weir does not reach, and under a C library that is not glibc.
+ *
+ *	struct weir_pair_info info;
+ *	if (weir_pair(fd, &info) == 0)
+ *		printf("pair %llu\n", (unsigned long long)info.number);
+ *	if (weir_fault(fd, "read:eof:at=5") != 0 && errno == EINVAL)
+ *		fputs(weir_fault_error(), stderr);
+ *
+ * C11 or C++11, gcc or clang, Linux. clang's -fno-pie makes code in which no preloaded
+ * library is ever found: there, weir is never active.
+ *
+ * All functions
+ * - give 0, or -1 and errno; on success errno stays as it was
+ * - may be called from any thread at any time, but not from signal handlers, nor in the
+ *   child of a vfork
+ * - fail with ENOSYS where weir is not there or has no session, with EPERM in a process
+ *   that is behind a seccomp filter, and with EBADF where `fd` is no descriptor that
+ *   weir carries
+ * - neither keep nor free what pointers lead to.
+ *
+ * A pair belongs to all processes that hold an end of it, and so does what is changed.
+ * Duplicates of a descriptor are the same end.
+ */
+#ifndef WEIR_H
+#define WEIR_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A pair as one end sees it. `out` is the direction that this end writes, `in` the one
+ * that it reads. A position counts bytes from the start of the pair: those that were
+ * written to `out`, and those that were read from `in`, as at= of rules does. */
+struct weir_pair_info {
+	uint32_t size;              /* bytes of this structure that weir filled in */
+	uint32_t side;              /* 0: a, the first descriptor of the pair; 1: b */
+	uint64_t number;            /* from 1, in the order of creation in the whole run */
+	uint64_t capacity_out;      /* bytes that fit, as weir bounds them */
+	uint64_t capacity_in;
+	uint64_t buffered_out;      /* bytes written and not read yet, without what the */
+	uint64_t buffered_in;       /* kernel carries */
+	uint64_t position_out;
+	uint64_t position_in;
+	uint32_t kernel_out;        /* 1: new bytes are carried by the kernel for good */
+	uint32_t kernel_in;
+};
+
+/* What libweir exports; call the functions below instead. The attributes let a program
+ * run where there is no such library: then these addresses are null. */
+#if defined(__has_attribute)
+#if __has_attribute(noplt)
+#define WEIR_INSIDE __attribute__((weak, visibility("default"), noplt))
+#endif
+#endif
+#ifndef WEIR_INSIDE
+#define WEIR_INSIDE __attribute__((weak, visibility("default")))
+#endif
+
+WEIR_INSIDE int weir_inside_active(void);
+WEIR_INSIDE int weir_inside_pair(int fd, struct weir_pair_info *info, size_t size);
+WEIR_INSIDE int weir_inside_mark(const int sv[2]);
+WEIR_INSIDE int weir_inside_unmark(int fd);
+WEIR_INSIDE int weir_inside_set_capacity(int fd, uint64_t bytes);
+WEIR_INSIDE int weir_inside_fault(int fd, const char *rule);
+WEIR_INSIDE const char *weir_inside_fault_error(void);
+WEIR_INSIDE int weir_inside_clear_faults(int fd);
+
+#undef WEIR_INSIDE
+
+static inline int weir_is_missing(void)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+/* 1 where weir is there and has a session, else 0. */
+static inline int weir_active(void)
+{
+	return weir_inside_active ? weir_inside_active() : 0;
+}
+
+/* Tells of the pair that `fd` is an end of. Each number was true at some moment of the
+ * call, and all of them together only where nobody else uses the pair. */
+static inline int weir_pair(int fd, struct weir_pair_info *info)
+{
+	return weir_inside_pair ? weir_inside_pair(fd, info, sizeof(*info)) : weir_is_missing();
+}
+
+/* Lets weir carry a pair that --mark left to the kernel. `sv`: both descriptors, of
+ * which the first becomes side a. The pair gets a new number.
+ *
+ * It must be fresh: nothing written, no option set but O_NONBLOCK and FD_CLOEXEC, in no
+ * epoll, without duplicates, and in no other process. Of that weir checks that the two
+ * belong together and that nothing is unread; to see that they do, it passes a byte.
+ *
+ * EINVAL: not such a pair. EALREADY: weir carries one of them. ENOSPC: all pairs of the
+ * session are in use (--max-pairs), or the number of a descriptor is too high. EBADF:
+ * not open. */
+static inline int weir_mark(const int sv[2])
+{
+	return weir_inside_mark ? weir_inside_mark(sv) : weir_is_missing();
+}
+
+/* Gives both directions of a pair back to the kernel for good: the one that `fd` writes
+ * at once, the other when the peer next writes. What weir still has is read first, in
+ * order. Capacities end with that; the rules of faults go on. Again: nothing happens. */
+static inline int weir_unmark(int fd)
+{
+	return weir_inside_unmark ? weir_inside_unmark(fd) : weir_is_missing();
+}
+
+/* How many bytes fit into the direction that `fd` writes, from 1. Bytes that are in it
+ * stay, also where they are more. A writer that waits for room looks again.
+ *
+ * EINVAL: 0, or more than this run has memory for. What --capacity names always fits,
+ * and 208K where it was not given. EOPNOTSUPP: the kernel carries that direction. */
+static inline int weir_set_capacity(int fd, uint64_t bytes)
+{
+	return weir_inside_set_capacity ? weir_inside_set_capacity(fd, bytes) : weir_is_missing();
+}
+
+/* Adds a rule, as --fault takes it (weir-fault(7)), for the end that `fd` is: without
+ * pair= and side=, which are filled in. when= counts the calls from now on, and at=
+ * the bytes from the start of the pair: position_in and position_out of weir_pair.
+ *
+ * Calls that wait already come under it; only a reader whose peer is held by other
+ * processes alone first sees it when it is next woken.
+ *
+ * EINVAL: no such rule; weir_fault_error() explains. ENOSPC: a run has places for 62
+ * rules, over all its time: clearing rules does not give places back. */
+static inline int weir_fault(int fd, const char *rule)
+{
+	return weir_inside_fault ? weir_inside_fault(fd, rule) : weir_is_missing();
+}
+
+/* What was wrong with the rule of this thread's last weir_fault: one line without its
+ * end, "" where nothing was. Valid until the thread calls weir_fault again, or ends. */
+static inline const char *weir_fault_error(void)
+{
+	return weir_inside_fault_error ? weir_inside_fault_error() : "";
+}
+
+/* Takes back the rules that weir_fault gave for this end, also those that another
+ * process gave. What they did to the pair stays done, but calls that they hold back
+ * go on. Other rules stay. */
+static inline int weir_clear_faults(int fd)
+{
+	return weir_inside_clear_faults ? weir_inside_clear_faults(fd) : weir_is_missing();
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,268 @@
+/* What include/weir.h calls. Each gives 0, or -1 and errno, which success keeps. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/os.h"
+#include "base/text.h"
+#include "endpoint/bare.h"
+#include "endpoint/faulty.h"
+#include "fault/report.h"
+#include "hooks/hooks.h"
+#include "weir.h"
+
+static int finish(int result, int saved)
+{
+	errno = result < 0 ? -result : saved;
+	return result < 0 ? -1 : 0;
+}
+
+WEIR_EXPORT int weir_inside_active(void)
+{
+	int saved = errno;
+	bool active = !weir_in_vfork_child() && weir_start();
+
+	errno = saved;
+	return active;
+}
+
+static int can_act(void)
+{
+	if (!weir_inside_active())
+		return -ENOSYS;
+	return weir_is_bare() ? -EPERM : 0;
+}
+
+static int find_end(int fd, struct weir_end *end)
+{
+	int error = can_act();
+
+	if (error)
+		return error;
+	return weir_end_of(fd, end) ? 0 : -EBADF;
+}
+
+/* A lock of a pair that has gone: the descriptor was closed meanwhile. */
+static int lock(const struct weir_pipe_ref *ref)
+{
+	int error = weir_pipe_lock(ref);
+
+	return error == -ESTALE ? -EBADF : error;
+}
+
+/* A descriptor of this process for the other end, or -1. */
+static int peer_of(const struct weir_end *end)
+{
+	struct weir_end other;
+
+	for (int fd = 0; fd < weir_table_bound(); fd++)
+		if (weir_end_of(fd, &other) && other.index == end->index &&
+		    other.generation == end->generation && other.side != end->side)
+			return fd;
+	return -1;
+}
+
+/* Who waits looks again. */
+static void tell_waiting(const struct weir_end *end)
+{
+	weir_end_nudge(end, peer_of(end));
+	weir_holds_wake(&weir_session, end->index);
+}
+
+/* ---- a pair ---- */
+
+static uint64_t position(const struct weir_end *end, int op)
+{
+	const weir_word64 *word = op == WEIR_OP_READ ? &end->in.pipe->head : &end->out.pipe->tail;
+
+	return load64_relaxed(word) +
+	       weir_pair_fault_state(&weir_session, end->index, end->side, op)->beyond;
+}
+
+static void describe(const struct weir_end *end, struct weir_pair_info *info)
+{
+	info->side = (uint32_t)end->side;
+	info->number = end->slot->number;
+	info->capacity_out = load64_relaxed(&end->out.pipe->limit);
+	info->capacity_in = load64_relaxed(&end->in.pipe->limit);
+	info->buffered_out = weir_pipe_used(&end->out);
+	info->buffered_in = weir_pipe_used(&end->in);
+	info->position_out = position(end, WEIR_OP_WRITE);
+	info->position_in = position(end, WEIR_OP_READ);
+	info->kernel_out = load32_relaxed(&end->out.pipe->carrier) != WEIR_BY_RING;
+	info->kernel_in = load32_relaxed(&end->in.pipe->carrier) != WEIR_BY_RING;
+}
+
+/* `size` is what the program's header knows of; what only it knows becomes 0. */
+WEIR_EXPORT int weir_inside_pair(int fd, struct weir_pair_info *info, size_t size)
+{
+	struct weir_pair_info full = {.size = sizeof(full)};
+	struct weir_end end;
+	int saved = errno, error = find_end(fd, &end);
+
+	if (!error && !info)
+		error = -EINVAL;
+	if (error)
+		return finish(error, saved);
+	describe(&end, &full);
+	if (size < sizeof(full))
+		full.size = (uint32_t)size;
+	memset(info, 0, size);
+	memcpy(info, &full, full.size);
+	return finish(0, saved);
+}
+
+WEIR_EXPORT int weir_inside_set_capacity(int fd, uint64_t bytes)
+{
+	struct weir_end end;
+	int saved = errno, error = find_end(fd, &end);
+
+	if (!error && (bytes == 0 || bytes > weir_session.ring_span - WEIR_ASIDE_SIZE))
+		error = -EINVAL;
+	if (!error && load32_relaxed(&end.out.pipe->carrier) != WEIR_BY_RING)
+		error = -EOPNOTSUPP;
+	if (!error)
+		error = lock(&end.out);
+	if (error)
+		return finish(error, saved);
+	weir_pair_set_capacity(&weir_session, &end.out, bytes, true);
+	weir_pipe_unlock(&end.out);
+	tell_waiting(&end);
+	return finish(0, saved);
+}
+
+/* ---- mark and unmark ---- */
+
+static int check_socket(int fd)
+{
+	int domain = os_getsockopt_int(fd, SO_DOMAIN);
+
+	if (domain < 0)
+		return domain == -EBADF ? -EBADF : -EINVAL;
+	if (weir_marked(fd))
+		return -EALREADY;
+	if (domain != AF_UNIX || os_getsockopt_int(fd, SO_TYPE) != SOCK_STREAM ||
+	    os_queued_in(fd) != 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* Only a byte tells: what one of them sends comes to the other. */
+static bool are_peers(const int sv[2])
+{
+	char byte = 0;
+
+	return sv[0] != sv[1] && os_send_now(sv[0], &byte, 1, MSG_NOSIGNAL) == 1 &&
+	       os_queued_in(sv[1]) == 1 && os_recv_now(sv[1], &byte, 1, 0) == 1;
+}
+
+static int mark(const int sv[2])
+{
+	int error = can_act();
+
+	if (!error && !sv)
+		error = -EINVAL;
+	for (int i = 0; !error && i < 2; i++)
+		error = check_socket(sv[i]);
+	if (!error && !are_peers(sv))
+		error = -EINVAL;
+	if (error)
+		return error;
+	if (!weir_mark_pair(sv, os_nonblocking(sv[0]), true))
+		return -ENOSPC;
+	struct weir_end b;
+	if (weir_end_of(sv[1], &b))
+		store32_relaxed(&b.slot->end[b.side].nonblock, os_nonblocking(sv[1]));
+	return 0;
+}
+
+WEIR_EXPORT int weir_inside_mark(const int sv[2])
+{
+	int saved = errno;
+
+	return finish(mark(sv), saved);
+}
+
+/* A direction that nobody can read any more needs no carrier. */
+WEIR_EXPORT int weir_inside_unmark(int fd)
+{
+	struct weir_end end;
+	int saved = errno, error = find_end(fd, &end);
+
+	if (error)
+		return finish(error, saved);
+	store32_ordered(&end.in.pipe->hand_over, 1);
+	error = weir_end_hand_over(&end);
+	return finish(error == -EPIPE ? 0 : error, saved);
+}
+
+/* ---- faults ---- */
+
+static _Thread_local char explanation[WEIR_EXPLAINED_SIZE];
+
+static int explain(const char *rule, const struct weir_rule_error *error)
+{
+	struct weir_text text = weir_text_over(explanation, sizeof(explanation));
+
+	weir_rule_explain(&text, rule, error);
+	return -EINVAL;
+}
+
+/* First as it was given, so that what is wrong with it is told in its own words. */
+static int parse_for(const struct weir_end *end, const char *text, struct weir_rule *rule)
+{
+	char buffer[2 * WEIR_RULE_TEXT_SIZE];
+	struct weir_text placed = weir_text_over(buffer, sizeof(buffer));
+	struct weir_rule_error error;
+
+	if (!weir_rule_parse(rule, text, &error))
+		return explain(text, &error);
+	weir_text_add(&placed, "%s:pair=%llu:side=%c", text,
+	              (unsigned long long)end->slot->number, end->side ? 'b' : 'a');
+	return weir_rule_parse(rule, buffer, &error) ? 0 : explain(buffer, &error);
+}
+
+WEIR_EXPORT int weir_inside_fault(int fd, const char *text)
+{
+	struct weir_rule rule;
+	struct weir_end end;
+	int saved = errno, error = find_end(fd, &end);
+
+	explanation[0] = '\0';
+	if (!error)
+		error = text ? parse_for(&end, text, &rule) : -EINVAL;
+	if (error)
+		return finish(error, saved);
+	weir_plan_lock(&weir_session);
+	bool added = weir_plan_add_inside(weir_session.plan, &rule);
+	weir_pair_arm_all(&weir_session);
+	weir_plan_unlock(&weir_session);
+	tell_waiting(&end);
+	return finish(added ? 0 : -ENOSPC, saved);
+}
+
+WEIR_EXPORT const char *weir_inside_fault_error(void)
+{
+	return explanation;
+}
+
+/* Holds go with the rules that made them. */
+WEIR_EXPORT int weir_inside_clear_faults(int fd)
+{
+	struct weir_end end;
+	int saved = errno, error = find_end(fd, &end);
+
+	if (error)
+		return finish(error, saved);
+	weir_plan_lock(&weir_session);
+	uint64_t bits = weir_plan_inside(weir_session.plan, end.slot->number, (uint32_t)end.side);
+	weir_plan_clear_rules(weir_session.plan, bits);
+	weir_pair_arm_all(&weir_session);
+	weir_plan_unlock(&weir_session);
+	if (bits & load64_relaxed(&weir_session.plan->holding)) {
+		weir_end_release(&end, WEIR_OP_READ);
+		weir_end_release(&end, WEIR_OP_WRITE);
+	}
+	tell_waiting(&end);
+	return finish(0, saved);
+}

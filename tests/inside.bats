@@ -1,0 +1,88 @@
+#!/usr/bin/env bats
+# include/weir.h: harmless where weir is not, and from inside what it promises.
+
+load helpers
+
+# compiled COMPILER [OPTION...]: builds the program that says whether weir is there, and what
+# that is natively and under weir.
+compiled() {
+	local program=$BATS_TEST_TMPDIR/inside
+	bounded "$@" -Wall -Wextra -Wshadow -pedantic -Werror -I"$ROOT/include" -o "$program" \
+		"$BATS_TEST_DIRNAME/programs/static/inside.c"
+	bounded "$program"
+	bounded "$WEIR" run --quiet --allow-unreachable -- "$program"
+}
+
+@test "each function, its errors, threads and fork" {
+	native_then_weir inside
+	native_then_weir inside-fortified
+}
+
+@test "with a small capacity" {
+	WEIR_TEST_OPTIONS=(--capacity 100)
+	under_weir inside
+	assert_hooked
+}
+
+@test "rules of a run that are not from inside stay" {
+	WEIR_TEST_OPTIONS=(--fault read:short:when=1000000..)
+	under_weir inside
+}
+
+@test "a run has 62 places for rules" {
+	WEIR_TEST_PLACES=1 under_weir inside places
+}
+
+@test "a pair that --mark left to the kernel can be marked later" {
+	WEIR_TEST_OPTIONS=(--mark nth=1)
+	WEIR_TEST_MARK=1 under_weir inside mark_later
+	[ "$(pairs_carried)" -eq 2 ]
+}
+
+@test "without the command, the library alone" {
+	run -0 --separate-stderr bounded env LD_PRELOAD="$LIBWEIR" "$PROGRAMS/inside-dynamic"
+	[ "$output" = active ]
+	logged "$BATS_TEST_TMPDIR/alone" env LD_PRELOAD="$LIBWEIR" "$PROGRAMS/inside"
+}
+
+@test "from C++" {
+	run -0 --separate-stderr bounded "$PROGRAMS/inside_plus"
+	[ "$output" = absent ]
+	run -0 --separate-stderr bounded "$WEIR" run --quiet -- "$PROGRAMS/inside_plus"
+	[ "${lines[0]}" = "pair 1 capacity 64" ]
+	[[ ${lines[1]} == "'nothing': column 1 ('nothing'): expected "* ]]
+}
+
+@test "static and musl programs find it absent" {
+	for program in inside-static inside-musl; do
+		run -0 --separate-stderr bounded "$PROGRAMS/$program"
+		[ "$output" = absent ]
+		run -0 --separate-stderr bounded "$WEIR" run --quiet --allow-unreachable -- "$PROGRAMS/$program"
+		[ "$output" = absent ]
+	done
+}
+
+@test "C11 and C++11, gcc and clang, with and without position independence" {
+	both=$'absent\nactive'
+	for compiler in "gcc -std=c11" "clang -std=c11" "g++ -x c++ -std=c++11" "clang++ -x c++ -std=c++11" \
+		"gcc -std=c11 -O2 -fno-pie -no-pie" "gcc -std=c11 -O2 -flto" \
+		"gcc -std=c11 -fPIC -fvisibility=hidden"; do
+		read -ra words <<<"$compiler"
+		run -0 --separate-stderr compiled "${words[@]}"
+		echo "$compiler: $output"
+		[ "$output" = "$both" ]
+	done
+}
+
+# What the header says of clang; when it becomes better, the header is to be changed.
+@test "clang -fno-pie: never active, and harmless" {
+	run -0 --separate-stderr compiled clang -std=c11 -fno-pie -no-pie
+	[ "$output" = $'absent\nabsent' ]
+}
+
+@test "make install and uninstall take the header with them" {
+	bounded env -u MAKEFLAGS make -s -C "$ROOT" B="$BUILD" PREFIX=/usr DESTDIR="$BATS_TEST_TMPDIR/root" install
+	cmp "$ROOT/include/weir.h" "$BATS_TEST_TMPDIR/root/usr/include/weir.h"
+	bounded env -u MAKEFLAGS make -s -C "$ROOT" B="$BUILD" PREFIX=/usr DESTDIR="$BATS_TEST_TMPDIR/root" uninstall
+	[ ! -e "$BATS_TEST_TMPDIR/root/usr/include/weir.h" ]
+}

@@ -1,0 +1,347 @@
+/* weir.h. Natively each function is harmless; under weir it does what it says. */
+#include "check.h"
+#include "weir.h"
+
+static struct weir_pair_info look(int fd)
+{
+	struct weir_pair_info info;
+	memset(&info, 0xff, sizeof(info));
+	errno = 4711;
+	CHECK_EQ(weir_pair(fd, &info), 0);
+	CHECK_EQ(errno, 4711);
+	CHECK_EQ(info.size, sizeof(info));
+	return info;
+}
+
+CASE(absent_is_harmless)
+{
+	struct weir_pair_info info;
+	int sv[2];
+	if (weir_active())
+		return;
+	pair_open(sv, 0);
+	CHECK_FAILS(weir_pair(sv[0], &info), ENOSYS);
+	CHECK_FAILS(weir_mark(sv), ENOSYS);
+	CHECK_FAILS(weir_unmark(sv[0]), ENOSYS);
+	CHECK_FAILS(weir_set_capacity(sv[0], 64), ENOSYS);
+	CHECK_FAILS(weir_fault(sv[0], "read:eof"), ENOSYS);
+	CHECK_FAILS(weir_clear_faults(sv[0]), ENOSYS);
+	CHECK_EQ(weir_fault_error()[0], 0);
+	say(sv[0], "hello");
+	hear(sv[1], "hello");
+}
+
+CASE(pair_tells)
+{
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	CHECK_EQ(weir_set_capacity(sv[0], 100), 0);
+	say(sv[0], "hello");
+	struct weir_pair_info a = look(sv[0]), b = look(sv[1]), copy = look(dup(sv[1]));
+	CHECK(a.side == 0 && b.side == 1 && a.number == b.number && a.number > 0);
+	CHECK(a.capacity_out == 100 && b.capacity_in == 100 && a.capacity_in == b.capacity_out);
+	CHECK(a.buffered_out == 5 && b.buffered_in == 5 && a.buffered_in == 0);
+	CHECK(a.position_out == 5 && b.position_in == 0 && a.kernel_out == 0);
+	CHECK(memcmp(&b, &copy, sizeof(b)) == 0);
+	hear(sv[1], "hello");
+	CHECK(look(sv[1]).position_in == 5 && look(sv[0]).buffered_out == 0);
+}
+
+/* A program of another age knows less, or more. */
+CASE(pair_sizes)
+{
+	unsigned char space[sizeof(struct weir_pair_info) + 16];
+	struct weir_pair_info *info = (void *)space;
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	memset(space, 0xff, sizeof(space));
+	CHECK_EQ(weir_inside_pair(sv[0], info, 16), 0);
+	CHECK(info->size == 16 && space[15] == 0 && space[16] == 0xff);
+	CHECK_EQ(weir_inside_pair(sv[0], info, sizeof(space)), 0);
+	CHECK(info->size == sizeof(*info) && space[sizeof(space) - 1] == 0);
+}
+
+CASE(bad_descriptors)
+{
+	struct weir_pair_info info;
+	int bad[] = {-1, 0x7fffffff, 0, 1000};
+	int sv[2];
+	if (!weir_active())
+		return;
+	CHECK(dup2(open("/dev/null", O_RDONLY), 0) == 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		CHECK_FAILS(weir_pair(bad[i], &info), EBADF);
+		CHECK_FAILS(weir_unmark(bad[i]), EBADF);
+		CHECK_FAILS(weir_set_capacity(bad[i], 64), EBADF);
+		CHECK_FAILS(weir_fault(bad[i], "read:eof"), EBADF);
+		CHECK_FAILS(weir_clear_faults(bad[i]), EBADF);
+	}
+	pair_open(sv, 0);
+	CHECK_FAILS(weir_pair(sv[0], opaque(NULL)), EINVAL);
+	CHECK_FAILS(weir_fault(sv[0], opaque(NULL)), EINVAL);
+	CHECK_FAILS(weir_set_capacity(sv[0], 0), EINVAL);
+	CHECK_FAILS(weir_set_capacity(sv[0], UINT64_MAX), EINVAL);
+	CHECK_FAILS(weir_mark(sv), EALREADY);
+	CHECK_FAILS(weir_mark(opaque(NULL)), EINVAL);
+	CHECK(pipe(sv) == 0);
+	CHECK_FAILS(weir_mark(sv), EINVAL);
+	sv[0] = -1;
+	CHECK_FAILS(weir_mark(sv), EBADF);
+}
+
+static void *write_one(void *fd)
+{
+	say(*(int *)fd, "x");
+	return NULL;
+}
+
+CASE(capacity_wakes_writer)
+{
+	struct worker w;
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	CHECK_EQ(weir_set_capacity(sv[0], 10), 0);
+	CHECK_EQ(fill(sv[0]), 10);
+	worker_start(&w, write_one, &sv[0]);
+	wait_until_asleep(w.tid);
+	CHECK_EQ(weir_set_capacity(sv[0], 11), 0);
+	worker_join(&w);
+	CHECK_EQ(look(sv[0]).buffered_out, 11);
+	CHECK_EQ(weir_set_capacity(sv[0], 2), 0);
+	drain(sv[1], 10, 0);
+	hear(sv[1], "x");
+	CHECK_EQ(fill(sv[0]), 2);
+}
+
+CASE(fault_at_a_byte)
+{
+	char text[16];
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	say(sv[1], "abc");
+	hear(sv[0], "abc");
+	CHECK_EQ(look(sv[0]).position_in, 3);
+	errno = 4711;
+	CHECK_EQ(weir_fault(sv[0], "read:eof:at=5"), 0);
+	CHECK_EQ(errno, 4711);
+	CHECK(send(sv[1], "defgh", 5, MSG_NOSIGNAL) > 0);
+	CHECK_EQ(read(sv[0], text, sizeof(text)), 2);
+	hear_end(sv[0]);
+}
+
+/* The other end, and other pairs, are as before. */
+CASE(fault_of_one_end)
+{
+	int sv[2], other[2];
+	pair_open(sv, 0);
+	pair_open(other, 0);
+	if (!weir_active())
+		return;
+	CHECK_EQ(weir_fault(sv[0], "write:error=ENOBUFS"), 0);
+	CHECK_FAILS(write(sv[0], "x", 1), ENOBUFS);
+	say(sv[1], "x");
+	say(other[0], "x");
+	CHECK_FAILS(weir_fault_error()[0] ? 0 : write(sv[0], "x", 1), ENOBUFS);
+	CHECK_EQ(weir_clear_faults(sv[1]), 0);
+	CHECK_FAILS(write(sv[0], "x", 1), ENOBUFS);
+	CHECK_EQ(weir_clear_faults(sv[0]), 0);
+	say(sv[0], "x");
+}
+
+CASE(wrong_rules)
+{
+	char text[400];
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	CHECK_FAILS(weir_fault(sv[0], "wirte:eof"), EINVAL);
+	CHECK(strstr(weir_fault_error(), "'wirte:eof': column 1 ('wirte'): expected"));
+	CHECK_FAILS(weir_fault(sv[0], "read:"), EINVAL);
+	CHECK(strstr(weir_fault_error(), "'read:': column"));
+	CHECK_FAILS(weir_fault(sv[0], "read:eof:pair=1"), EINVAL);
+	CHECK(strstr(weir_fault_error(), "pair"));
+	CHECK_FAILS(weir_fault(sv[0], "read:eof:side=b"), EINVAL);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	CHECK_FAILS(weir_fault(sv[0], text), EINVAL);
+	CHECK_EQ(weir_fault(sv[0], "read:short:when=1000"), 0);
+	CHECK_EQ(weir_fault_error()[0], 0);
+	say(sv[0], "x");
+	hear(sv[1], "x");
+}
+
+/* All 62 places of the run: this case has them to itself. */
+CASE(places)
+{
+	int sv[2], added = 0;
+	pair_open(sv, 0);
+	if (!weir_active() || !getenv("WEIR_TEST_PLACES"))
+		return;
+	while (weir_fault(sv[0], "read:error=EIO") == 0)
+		added++;
+	CHECK_EQ(errno, ENOSPC);
+	CHECK_EQ(added, 62);
+	CHECK_EQ(weir_clear_faults(sv[0]), 0);
+	CHECK_FAILS(weir_fault(sv[0], "read:error=EIO"), ENOSPC);
+	say(sv[1], "x");
+	hear(sv[0], "x");
+}
+
+static void *hear_one(void *fd)
+{
+	hear(*(int *)fd, "x");
+	return NULL;
+}
+
+static void *hear_error(void *fd)
+{
+	char byte;
+	CHECK_FAILS(read(*(int *)fd, &byte, 1), EIO);
+	return NULL;
+}
+
+CASE(clear_lets_go)
+{
+	struct worker w;
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	CHECK_EQ(weir_fault(sv[0], "read:stall"), 0);
+	say(sv[1], "x");
+	worker_start(&w, hear_one, &sv[0]);
+	wait_until_asleep(w.tid);
+	CHECK_EQ(look(sv[0]).buffered_in, 1);
+	CHECK_EQ(weir_clear_faults(sv[0]), 0);
+	worker_join(&w);
+}
+
+/* A read that waits already comes under the rule. */
+CASE(fault_wakes_reader)
+{
+	struct worker w;
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	worker_start(&w, hear_error, &sv[0]);
+	wait_until_asleep(w.tid);
+	CHECK_EQ(weir_fault(sv[0], "read:error=EIO"), 0);
+	worker_join(&w);
+}
+
+CASE(across_fork)
+{
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	uint64_t number = look(sv[0]).number;
+	pid_t child = child_start();
+	if (child == 0) {
+		CHECK(look(sv[0]).number == number);
+		CHECK_EQ(weir_set_capacity(sv[0], 7), 0);
+		CHECK_EQ(weir_fault(sv[1], "read:error=EIO"), 0);
+		exit(0);
+	}
+	child_join(child);
+	CHECK_EQ(look(sv[0]).capacity_out, 7);
+	char byte;
+	CHECK_EQ(write(sv[0], "x", 1), 1);
+	CHECK_FAILS(read(sv[1], &byte, 1), EIO);
+	CHECK_EQ(weir_clear_faults(sv[1]), 0);
+	hear(sv[1], "x");
+}
+
+CASE(unmark_keeps_order)
+{
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	say(sv[0], "one");
+	say(sv[1], "eins");
+	CHECK_EQ(weir_unmark(sv[0]), 0);
+	CHECK_EQ(weir_unmark(sv[0]), 0);
+	CHECK(look(sv[0]).kernel_out == 1 && look(sv[0]).kernel_in == 0);
+	CHECK_FAILS(weir_set_capacity(sv[0], 64), EOPNOTSUPP);
+	say(sv[0], "two");
+	say(sv[1], "zwei");
+	CHECK_EQ(look(sv[0]).kernel_in, 1);
+	hear(sv[1], "onetwo");
+	hear(sv[0], "einszwei");
+	hear_nothing(sv[0]);
+	close(sv[0]);
+	hear_end(sv[1]);
+	CHECK_EQ(weir_unmark(sv[1]), 0);
+}
+
+/* Under --mark nth=1: the second is the kernel's until it is asked for. */
+CASE(mark_later)
+{
+	struct weir_pair_info info;
+	int sv[2], later[2], crossed[2];
+	pair_open(sv, 0);
+	pair_open(later, SOCK_NONBLOCK);
+	pair_open(crossed, 0);
+	say(sv[0], "x");
+	hear(sv[1], "x");
+	if (!weir_active() || !getenv("WEIR_TEST_MARK"))
+		return;
+	CHECK_FAILS(weir_pair(later[0], &info), EBADF);
+	int wrong[2] = {later[0], later[0]};
+	CHECK_FAILS(weir_mark(wrong), EINVAL);
+	CHECK_EQ(weir_mark(later), 0);
+	CHECK_FAILS(weir_mark(later), EALREADY);
+	CHECK(look(later[0]).side == 0 && look(later[1]).side == 1);
+	CHECK_EQ(weir_set_capacity(later[0], 64), 0);
+	CHECK_EQ(fill(later[0]), 64);
+	drain(later[1], 64, 0);
+	hear_nothing(later[1]);
+	say(crossed[0], "unread");
+	CHECK_FAILS(weir_mark(crossed), EINVAL);
+	hear(crossed[1], "unread");
+}
+
+static void *many_changes(void *fds)
+{
+	int *sv = fds;
+	for (int i = 0; i < 200; i++) {
+		CHECK_EQ(weir_set_capacity(sv[0], 1 + i % 50), 0);
+		CHECK_EQ(weir_clear_faults(sv[0]), 0);
+		CHECK_FAILS(weir_fault(sv[0], i % 2 ? "a" : "b"), EINVAL);
+		CHECK(strstr(weir_fault_error(), i % 2 ? "'a'" : "'b'"));
+	}
+	return NULL;
+}
+
+CASE(threads)
+{
+	enum { THREADS = 4, BYTES = 2000 };
+	struct worker w[THREADS];
+	unsigned char byte;
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	for (int i = 0; i < THREADS; i++)
+		worker_start(&w[i], many_changes, sv);
+	for (int i = 0; i < BYTES; i++) {
+		byte = pattern(i);
+		CHECK_EQ(write(sv[0], &byte, 1), 1);
+		drain(sv[1], 1, i);
+	}
+	for (int i = 0; i < THREADS; i++)
+		worker_join(&w[i]);
+}
+
+CHECK_MAIN
