@@ -227,8 +227,8 @@ lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats tests/stalls.bats tests/cycles.bats \
-		tests/manual.bats tests/ctl.bats tests/deadlock.bats \
+	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
+		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
 		$(wildcard examples/*/run tests/install-dependencies)
 
 format:

@@ -263,6 +263,25 @@ static void places(void)
 	CHECK_EQ(weir_plan_rules(&plan, 2, 1, 1), 0);
 }
 
+/* Rules from inside are taken back without the others. */
+static void inside(void)
+{
+	struct weir_rule_error error = {.allowed = ""};
+	struct weir_rule rule;
+
+	only("any:eof");
+	add("any:eof:pair=2:side=b");
+	CHECK(weir_rule_parse(&rule, "any:short:pair=2:side=b", &error));
+	CHECK(weir_plan_add_inside(&plan, &rule));
+	CHECK_EQ(weir_plan_rules(&plan, 2, 1, 1), 7);
+	CHECK_EQ(weir_plan_inside(&plan, 2, 1), 4);
+	CHECK_EQ(weir_plan_inside(&plan, 2, 0), 0);
+	CHECK_EQ(weir_plan_inside(&plan, 1, 1), 0);
+	weir_plan_clear_rules(&plan, weir_plan_inside(&plan, 2, 1));
+	CHECK_EQ(weir_plan_rules(&plan, 2, 1, 1), 3);
+	CHECK_EQ(weir_plan_inside(&plan, 2, 1), 0);
+}
+
 /* What ends a direction by byte stops the writer, whoever the rule speaks of. */
 static void reader_rules_stop_writers(void)
 {
@@ -285,6 +304,7 @@ int main(void)
 	RUN(calm);
 	RUN(added_meanwhile);
 	RUN(places);
+	RUN(inside);
 	RUN(reader_rules_stop_writers);
 	return weir_test_end();
 }

@@ -213,7 +213,7 @@ static int parse_for(const struct weir_end *end, const char *text, struct weir_r
 {
 	char buffer[2 * WEIR_RULE_TEXT_SIZE];
 	struct weir_text placed = weir_text_over(buffer, sizeof(buffer));
-	struct weir_rule_error error;
+	struct weir_rule_error error = {.column = 1};
 
 	if (!weir_rule_parse(rule, text, &error))
 		return explain(text, &error);
