@@ -46,7 +46,7 @@ uint64_t weir_rules_of_self_anew(void)
 }
 
 struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end, int op,
-                                      int flags, bool whole, bool calm)
+                                      int flags, bool whole, uint64_t calm)
 {
 	f->end = end;
 	f->op = op;
@@ -54,7 +54,8 @@ struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_e
 	f->whole = whole;
 	f->ends = false;
 	f->call = (struct weir_fault_call){
-	        .begun = calm,
+	        .begun = calm != 0,
+	        .known = calm,
 	        .next = calm ? WEIR_RULES_MAX + 1 : 0, /* those that speak of calls */
 	};
 	return f;

@@ -95,9 +95,10 @@ static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rul
 }
 
 /* A call begins in which the plan has a say. `whole`: it waits for all its bytes.
- * `calm`: its first attempt was calm, so that it is counted already. */
+ * `calm`: the rules that have counted it already, because its first attempt was calm. */
 WEIR_SELDOM struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end,
-                                                  int op, int flags, bool whole, bool calm);
+                                                  int op, int flags, bool whole,
+                                                  uint64_t calm);
 
 /* Before bytes pass, under that side's lock: 0 where they may, at most `*n` of them;
  * WEIR_BY_FAULT where not; a count where they went nowhere. `moved`: the call has

@@ -152,9 +152,9 @@ static ssize_t receive_carried(struct weir_faulty *f, struct weir_span span, siz
 }
 
 /* Looks until the call ends. `n`: what the first gave, where there was one; `calm`:
- * the plan has let that pass. */
+ * the rules that have let that pass, and counted it. */
 static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_span *span,
-                                      size_t len, int flags, ssize_t n, bool calm,
+                                      size_t len, int flags, ssize_t n, uint64_t calm,
                                       struct message *message)
 {
 	size_t target = enough(end, len, flags);
@@ -199,7 +199,7 @@ ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size
 
 	if (__builtin_expect(n > 0 && (size_t)n >= enough(end, len, flags), 1))
 		return n;
-	return receive_on(end, &span, len, flags, n, rules != 0 && n >= 0, NULL);
+	return receive_on(end, &span, len, flags, n, n >= 0 ? rules : 0, NULL);
 }
 
 ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg, size_t len,
@@ -207,7 +207,7 @@ ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg,
 {
 	struct weir_span span = weir_span_of(msg->msg_iov, msg->msg_iovlen);
 	struct message message = {.msg = msg};
-	ssize_t n = receive_on(end, &span, len, flags, NOT_TRIED, false, &message);
+	ssize_t n = receive_on(end, &span, len, flags, NOT_TRIED, 0, &message);
 
 	*by_kernel = message.by_kernel;
 	return n;

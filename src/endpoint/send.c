@@ -159,9 +159,9 @@ static ssize_t stop(const struct weir_end *end, struct weir_span *span, size_t l
 }
 
 /* Attempts until the call ends. `n`: what the first gave, where there was one; `calm`:
- * the plan has let that pass. */
+ * the rules that have let that pass, and counted it. */
 static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span *span, size_t len,
-                                   int flags, ssize_t n, bool calm)
+                                   int flags, ssize_t n, uint64_t calm)
 {
 	struct weir_faulty faulty, *f = NULL;
 	size_t total = 0;
@@ -210,7 +210,7 @@ ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t 
 
 	if (__builtin_expect(n == (ssize_t)len, 1))
 		return n;
-	return send_on(end, &span, len, flags, n, rules != 0 && n >= 0);
+	return send_on(end, &span, len, flags, n, n >= 0 ? rules : 0);
 }
 
 ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *msg, size_t len,
@@ -220,6 +220,6 @@ ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *m
 
 	if (weir_is_bare())
 		return WEIR_TO_KERNEL;
-	weir_faulty_begin(&f, end, WEIR_OP_WRITE, flags, false, false);
+	weir_faulty_begin(&f, end, WEIR_OP_WRITE, flags, false, 0);
 	return weir_carried_send(&f, msg, weir_span_of(msg->msg_iov, msg->msg_iovlen), len, 0);
 }

@@ -425,13 +425,14 @@ static void begin(const struct weir_fault_point *p, struct weir_fault_call *call
  * that it has passed. */
 static void meet(const struct weir_fault_point *p, struct weir_fault_call *call)
 {
-	uint64_t fresh = p->rules & (WEIR_CHAOS_BIT - 1) & ~call->known;
+	uint64_t known = call->known & (WEIR_CHAOS_BIT - 1);
+	uint64_t fresh = p->rules & (WEIR_CHAOS_BIT - 1) & ~known;
 	uint32_t first = fresh ? (uint32_t)__builtin_ctzll(fresh) : WEIR_RULES_MAX;
 
 	for (uint32_t i = first; i < WEIR_RULES_MAX && fresh >> i; i++)
 		if (fresh & WEIR_RULE_BIT(i))
 			p->state->rule[i].calls++;
-	if (fresh && WEIR_RULE_BIT(first) > call->known && call->next > first)
+	if (fresh && WEIR_RULE_BIT(first) > known && call->next > first)
 		call->next = first;
 	call->known |= fresh;
 }
