@@ -208,18 +208,13 @@ static int explain(const char *rule, const struct weir_rule_error *error)
 	return -EINVAL;
 }
 
-/* First as it was given, so that what is wrong with it is told in its own words. */
 static int parse_for(const struct weir_end *end, const char *text, struct weir_rule *rule)
 {
-	char buffer[2 * WEIR_RULE_TEXT_SIZE];
-	struct weir_text placed = weir_text_over(buffer, sizeof(buffer));
 	struct weir_rule_error error = {.column = 0};
 
-	if (!weir_rule_parse(rule, text, &error))
-		return explain(text, &error);
-	weir_text_add(&placed, "%s:pair=%llu:side=%c", text,
-	              (unsigned long long)end->slot->number, end->side ? 'b' : 'a');
-	return weir_rule_parse(rule, buffer, &error) ? 0 : explain(buffer, &error);
+	if (weir_rule_parse_for_end(rule, text, end->slot->number, (uint32_t)end->side, &error))
+		return 0;
+	return explain(text, &error);
 }
 
 WEIR_EXPORT int weir_inside_fault(int fd, const char *text)
