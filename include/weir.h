@@ -136,7 +136,8 @@ static inline int weir_set_capacity(int fd, uint64_t bytes)
  * processes alone first sees it when it is next woken.
  *
  * EINVAL: no such rule; weir_fault_error() explains. ENOSPC: a run has places for 62
- * rules, over all its time: clearing rules does not give places back. */
+ * rules. Those of rules that were cleared, or whose pair is closed, are given out
+ * again, but only behind the rules that hold for this pair: rules keep their order. */
 static inline int weir_fault(int fd, const char *rule)
 {
 	return weir_inside_fault ? weir_inside_fault(fd, rule) : weir_is_missing();

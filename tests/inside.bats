@@ -33,6 +33,15 @@ compiled() {
 	WEIR_TEST_PLACES=1 under_weir inside places
 }
 
+# shellcheck disable=SC2154 # run sets stderr
+@test "rules from inside are told as others, and counted when they lost their place" {
+	run -0 --separate-stderr bounded "$WEIR" run -- "$PROGRAMS/inside" fault_at_a_byte
+	[[ "$stderr" == *"fault read:eof:at=5 fired once: pair 1, side "*", byte 5"* ]]
+	run -0 --separate-stderr bounded "$WEIR" run --seed 1 -- "$PROGRAMS/inside" places_are_used_again
+	[ "${stderr_lines[-1]}" = "weir: 299 earlier faults of programs: 299 fired, 0 never did" ]
+	run -123 --separate-stderr bounded "$WEIR" run --strict -- "$PROGRAMS/inside" rules_keep_their_order
+}
+
 @test "a pair that --mark left to the kernel can be marked later" {
 	WEIR_TEST_OPTIONS=(--mark nth=1)
 	WEIR_TEST_MARK=1 under_weir inside mark_later

@@ -9,6 +9,7 @@
 #include "endpoint/faulty.h"
 #include "fault/report.h"
 #include "hooks/hooks.h"
+#include "pair/given.h"
 #include "weir.h"
 
 static int finish(int result, int saved)
@@ -228,12 +229,9 @@ WEIR_EXPORT int weir_inside_fault(int fd, const char *text)
 		error = text ? parse_for(&end, text, &rule) : -EINVAL;
 	if (error)
 		return finish(error, saved);
-	weir_plan_lock(&weir_session);
-	bool added = weir_plan_add_inside(weir_session.plan, &rule);
-	weir_pair_arm_all(&weir_session);
-	weir_plan_unlock(&weir_session);
+	error = weir_pair_give(&weir_session, end.index, &rule);
 	tell_waiting(&end);
-	return finish(added ? 0 : -ENOSPC, saved);
+	return finish(error, saved);
 }
 
 WEIR_EXPORT const char *weir_inside_fault_error(void)
@@ -249,15 +247,7 @@ WEIR_EXPORT int weir_inside_clear_faults(int fd)
 
 	if (error)
 		return finish(error, saved);
-	weir_plan_lock(&weir_session);
-	uint64_t bits = weir_plan_inside(weir_session.plan, end.slot->number, (uint32_t)end.side);
-	weir_plan_clear_rules(weir_session.plan, bits);
-	weir_pair_arm_all(&weir_session);
-	weir_plan_unlock(&weir_session);
-	if (bits & load64_relaxed(&weir_session.plan->holding)) {
-		weir_end_release(&end, WEIR_OP_READ);
-		weir_end_release(&end, WEIR_OP_WRITE);
-	}
+	weir_pair_take_back(&weir_session, end.index, (uint32_t)end.side);
 	tell_waiting(&end);
 	return finish(0, saved);
 }

@@ -191,9 +191,127 @@ CASE(places)
 	CHECK_EQ(errno, ENOSPC);
 	CHECK_EQ(added, 62);
 	CHECK_EQ(weir_clear_faults(sv[0]), 0);
-	CHECK_FAILS(weir_fault(sv[0], "read:error=EIO"), ENOSPC);
 	say(sv[1], "x");
 	hear(sv[0], "x");
+	while (added-- > 0)
+		CHECK_EQ(weir_fault(sv[0], "read:error=EIO:when=3"), 0);
+	CHECK_FAILS(weir_fault(sv[0], "read:error=EIO"), ENOSPC);
+	CHECK_EQ(weir_clear_faults(sv[0]), 0);
+}
+
+/* A rule that was cleared leaves nothing to the one that gets its place. */
+CASE(places_are_used_again)
+{
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	for (int i = 0; i < 300; i++) {
+		int second = i % 2, when = second ? 2 : 3;
+		CHECK_EQ(weir_fault(sv[0], second ? "write:error=EIO:when=2" : "write:error=EIO:when=3"), 0);
+		for (int call = 1; call <= 3; call++)
+			CHECK_EQ(write(sv[0], "x", 1), call == when ? -1 : 1);
+		hear(sv[1], "xx");
+		CHECK_EQ(weir_clear_faults(sv[0]), 0);
+	}
+}
+
+CASE(closed_pairs_give_their_places_back)
+{
+	if (!weir_active())
+		return;
+	for (int i = 0; i < 200; i++) {
+		int sv[2];
+		pair_open(sv, 0);
+		CHECK_EQ(weir_fault(sv[i % 2], "write:error=EIO"), 0);
+		CHECK_FAILS(write(sv[i % 2], "x", 1), EIO);
+		close(sv[0]);
+		close(sv[1]);
+	}
+}
+
+/* As a test suite may do it: a process for each test, which closes nothing. */
+CASE(ended_processes_give_their_places_back)
+{
+	if (!weir_active())
+		return;
+	for (int i = 0; i < 70; i++) {
+		pid_t child = child_start();
+		int sv[2];
+		if (child == 0) {
+			pair_open(sv, 0);
+			CHECK_EQ(weir_fault(sv[0], "write:error=EIO"), 0);
+			CHECK_FAILS(write(sv[0], "x", 1), EIO);
+			_exit(0);
+		}
+		child_join(child);
+	}
+}
+
+/* Rules act in the order in which they were given, whatever places are free. */
+CASE(rules_keep_their_order)
+{
+	int sv[2], other[2];
+	pair_open(other, 0);
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	CHECK_EQ(weir_fault(other[0], "write:short"), 0);
+	CHECK_EQ(weir_fault(sv[0], "write:error=EIO"), 0);
+	CHECK_EQ(weir_clear_faults(other[0]), 0);
+	CHECK_EQ(weir_fault(sv[0], "write:error=ENOMEM"), 0);
+	CHECK_FAILS(write(sv[0], "x", 1), EIO);
+	CHECK_EQ(weir_clear_faults(sv[0]), 0);
+}
+
+/* What was held is not resumed by a later rule in the same place. */
+CASE(a_later_rule_is_a_new_one)
+{
+	char text[4];
+	int sv[2];
+	pair_open(sv, SOCK_NONBLOCK);
+	if (!weir_active())
+		return;
+	CHECK_EQ(weir_fault(sv[1], "read:stall"), 0);
+	say(sv[0], "0123");
+	CHECK_FAILS(read(sv[1], text, 4), EAGAIN);
+	CHECK(!(readiness(sv[1]) & POLLIN));
+	CHECK_EQ(weir_clear_faults(sv[1]), 0);
+	CHECK(readiness(sv[1]) & POLLIN);
+	CHECK_EQ(weir_fault(sv[1], "read:short"), 0);
+	CHECK_EQ(read(sv[1], text, 4), 1);
+}
+
+static void *come_and_go(void *fd)
+{
+	for (int i = 0; i < 300; i++) {
+		CHECK_EQ(weir_fault(*(int *)fd, i % 3 ? "write:short=3" : "write:short=2:match=ab"), 0);
+		if (i % 2)
+			CHECK_EQ(weir_clear_faults(*(int *)fd), 0);
+	}
+	return NULL;
+}
+
+CASE(rules_come_and_go_while_bytes_flow)
+{
+	struct worker w[2];
+	int sv[2], other[2];
+	pair_open(sv, 0);
+	pair_open(other, 0);
+	if (!weir_active())
+		return;
+	worker_start(&w[0], come_and_go, &sv[0]);
+	worker_start(&w[1], come_and_go, &other[0]);
+	for (uint64_t offset = 0; offset < 40000;) {
+		unsigned char bytes[10];
+		pattern_make(bytes, sizeof(bytes), offset);
+		ssize_t n = write(sv[0], bytes, sizeof(bytes));
+		CHECK(n > 0);
+		drain(sv[1], (size_t)n, offset);
+		offset += (uint64_t)n;
+	}
+	worker_join(&w[0]);
+	worker_join(&w[1]);
 }
 
 static void *hear_one(void *fd)
