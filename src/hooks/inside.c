@@ -43,14 +43,6 @@ static int find_end(int fd, struct weir_end *end)
 	return weir_end_of(fd, end) ? 0 : -EBADF;
 }
 
-/* A lock of a pair that has gone: the descriptor was closed meanwhile. */
-static int lock(const struct weir_pipe_ref *ref)
-{
-	int error = weir_pipe_lock(ref);
-
-	return error == -ESTALE ? -EBADF : error;
-}
-
 /* A descriptor of this process for the other end, or -1. */
 static int peer_of(const struct weir_end *end)
 {
@@ -113,23 +105,15 @@ WEIR_EXPORT int weir_inside_pair(int fd, struct weir_pair_info *info, size_t siz
 	return finish(0, saved);
 }
 
+/* A pair that has gone: the descriptor was closed meanwhile. */
 WEIR_EXPORT int weir_inside_set_capacity(int fd, uint64_t bytes)
 {
 	struct weir_end end;
 	int saved = errno, error = find_end(fd, &end);
 
-	if (!error && (bytes == 0 || bytes > weir_session.ring_span - WEIR_ASIDE_SIZE))
-		error = -EINVAL;
-	if (!error && load32_relaxed(&end.out.pipe->carrier) != WEIR_BY_RING)
-		error = -EOPNOTSUPP;
 	if (!error)
-		error = lock(&end.out);
-	if (error)
-		return finish(error, saved);
-	weir_pair_set_capacity(&weir_session, &end.out, bytes, true);
-	weir_pipe_unlock(&end.out);
-	tell_waiting(&end);
-	return finish(0, saved);
+		error = weir_end_set_capacity(&end, bytes);
+	return finish(error == -ESTALE ? -EBADF : error, saved);
 }
 
 /* ---- mark and unmark ---- */

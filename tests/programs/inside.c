@@ -2,6 +2,8 @@
 #include "check.h"
 #include "weir.h"
 
+#include <sys/epoll.h>
+
 static struct weir_pair_info look(int fd)
 {
 	struct weir_pair_info info;
@@ -117,6 +119,157 @@ CASE(capacity_wakes_writer)
 	drain(sv[1], 10, 0);
 	hear(sv[1], "x");
 	CHECK_EQ(fill(sv[0]), 2);
+}
+
+struct writing { int fd; size_t n; };
+
+static void *write_all(void *argument)
+{
+	struct writing *w = argument;
+	unsigned char bytes[1000];
+	pattern_make(bytes, w->n, 0);
+	return (void *)write(w->fd, bytes, w->n);
+}
+
+/* In mid-transfer a writer waits in another way. */
+CASE(capacity_wakes_a_writer_in_mid_transfer)
+{
+	struct worker w;
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	struct writing writing = {sv[0], 500};
+	CHECK_EQ(weir_set_capacity(sv[0], 5), 0);
+	worker_start(&w, write_all, &writing);
+	wait_until_asleep(w.tid);
+	CHECK_EQ(weir_set_capacity(sv[0], 1000), 0);
+	CHECK_EQ((ssize_t)worker_join(&w), 500);
+	drain(sv[1], 500, 0);
+}
+
+static void *wait_writable(void *fd)
+{
+	struct pollfd p = {.fd = *(int *)fd, .events = POLLOUT};
+	CHECK_EQ(poll(&p, 1, -1), 1);
+	CHECK_EQ(p.revents, POLLOUT);
+	return NULL;
+}
+
+CASE(capacity_wakes_who_polls)
+{
+	struct worker w;
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	CHECK_EQ(weir_set_capacity(sv[0], 8), 0);
+	CHECK_EQ(fill(sv[0]), 8);
+	worker_start(&w, wait_writable, &sv[0]);
+	wait_until_asleep(w.tid);
+	CHECK_EQ(weir_set_capacity(sv[0], 9), 0);
+	worker_join(&w);
+}
+
+/* Less room is told, too. */
+CASE(watchers_hear_of_the_capacity)
+{
+	struct epoll_event event = {.events = EPOLLOUT}, got;
+	int sv[2], epfd = epoll_create1(0);
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	CHECK_EQ(weir_set_capacity(sv[0], 64), 0);
+	CHECK_EQ(epoll_ctl(epfd, EPOLL_CTL_ADD, sv[0], &event), 0);
+	say(sv[0], "0123456789");
+	CHECK_EQ(epoll_wait(epfd, &got, 1, 0), 1);
+	CHECK_EQ(weir_set_capacity(sv[0], 10), 0);
+	CHECK_EQ(epoll_wait(epfd, &got, 1, 0), 0);
+	CHECK_EQ(weir_set_capacity(sv[0], 11), 0);
+	CHECK_EQ(epoll_wait(epfd, &got, 1, 0), 1);
+}
+
+CASE(capacity_below_what_is_buffered)
+{
+	unsigned char bytes[70000];
+	int sv[2];
+	pair_open(sv, 0);
+	if (!weir_active())
+		return;
+	pattern_make(bytes, sizeof(bytes), 0);
+	CHECK_EQ(weir_set_capacity(sv[0], sizeof(bytes)), 0);
+	CHECK_EQ(write(sv[0], bytes, sizeof(bytes)), sizeof(bytes));
+	CHECK_EQ(weir_set_capacity(sv[0], 10), 0);
+	CHECK_EQ(look(sv[0]).buffered_out, sizeof(bytes));
+	drain(sv[1], sizeof(bytes) - 10, 0);
+	CHECK_FAILS(send(sv[0], "x", 1, MSG_DONTWAIT), EAGAIN);
+	CHECK(!(readiness(sv[0]) & POLLOUT));
+	drain(sv[1], 1, sizeof(bytes) - 10);
+	CHECK(readiness(sv[0]) & POLLOUT);
+	CHECK_EQ(send(sv[0], "xyz", 3, MSG_DONTWAIT), 1);
+}
+
+/* SO_SNDBUF, too, may come while somebody waits; but not after the program's own word. */
+CASE(sndbuf_wakes_who_polls)
+{
+	int sv[2], small = 4608, large = 100000;
+	struct worker w;
+	pair_open(sv, 0);
+	CHECK_EQ(setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	fill(sv[0]);
+	worker_start(&w, wait_writable, &sv[0]);
+	wait_until_asleep(w.tid);
+	CHECK_EQ(setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &large, sizeof(large)), 0);
+	if (weir_active() && look(sv[0]).capacity_out < (uint64_t)large) /* --capacity */
+		drain(sv[1], look(sv[0]).buffered_out, 0);
+	worker_join(&w);
+	if (!weir_active())
+		return;
+	CHECK_EQ(weir_set_capacity(sv[1], 5), 0);
+	CHECK_EQ(setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &large, sizeof(large)), 0);
+	CHECK_EQ(fill(sv[1]), 5);
+}
+
+static void *write_stream(void *fd)
+{
+	unsigned char bytes[257];
+	for (uint64_t offset = 0; offset < 200000; offset += sizeof(bytes)) {
+		pattern_make(bytes, sizeof(bytes), offset);
+		CHECK_EQ(write(*(int *)fd, bytes, sizeof(bytes)), sizeof(bytes));
+	}
+	shutdown(*(int *)fd, SHUT_WR);
+	return NULL;
+}
+
+static void *jump(void *argument)
+{
+	static const uint64_t sizes[] = {1, 4096, 3, 100, 65536, 17};
+	int *fd = argument;
+	for (unsigned int i = 0; __atomic_load_n(&fd[2], __ATOMIC_RELAXED) == 0; i++)
+		CHECK_EQ(weir_set_capacity(fd[0], sizes[i % 6]), 0);
+	return NULL;
+}
+
+/* No byte is lost, and nobody sleeps for ever. */
+CASE(capacities_jump_while_bytes_flow)
+{
+	struct worker writer, jumper;
+	unsigned char bytes[1000];
+	int fd[3] = {0, 0, 0};
+	uint64_t offset = 0;
+	pair_open(fd, 0);
+	if (!weir_active())
+		return;
+	worker_start(&writer, write_stream, fd);
+	worker_start(&jumper, jump, fd);
+	for (ssize_t n; (n = read(fd[1], bytes, sizeof(bytes))) != 0; offset += (uint64_t)n) {
+		CHECK(n > 0);
+		pattern_check(bytes, (size_t)n, offset);
+	}
+	__atomic_store_n(&fd[2], 1, __ATOMIC_RELAXED);
+	CHECK(offset >= 200000);
+	worker_join(&writer);
+	worker_join(&jumper);
 }
 
 CASE(fault_at_a_byte)
