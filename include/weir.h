@@ -95,16 +95,18 @@ static inline int weir_pair(int fd, struct weir_pair_info *info)
 	return weir_inside_pair ? weir_inside_pair(fd, info, sizeof(*info)) : weir_is_missing();
 }
 
-/* Lets weir carry a pair that --mark left to the kernel. `sv`: both descriptors, of
- * which the first becomes side a. The pair gets a new number.
+/* Lets weir carry a pair that --mark left to the kernel, or that was made by means that
+ * weir does not see. `sv`: both descriptors, of which the first becomes side a. The pair
+ * gets a new number. Options, duplicates in this process, and sets of epoll that it is
+ * in, are taken over.
  *
- * It must be fresh: nothing written, no option set but O_NONBLOCK and FD_CLOEXEC, in no
- * epoll, without duplicates, and in no other process. Of that weir checks that the two
- * belong together and that nothing is unread; to see that they do, it passes a byte.
+ * Nobody may use the pair meanwhile, no other process may have it, and a stdio stream
+ * that was opened on it before would go past weir.
  *
- * EINVAL: not such a pair. EALREADY: weir carries one of them. ENOSPC: all pairs of the
- * session are in use (--max-pairs), or the number of a descriptor is too high. EBADF:
- * not open. */
+ * EINVAL: not two AF_UNIX stream sockets that are connected to each other. EALREADY:
+ * weir carries one of them. EBUSY: bytes are on their way between them. ENOSPC: all pairs
+ * of the session are in use (--max-pairs), or the number of a descriptor is too high.
+ * EBADF: not open. EOPNOTSUPP: the kernel does not say who is connected to whom. */
 static inline int weir_mark(const int sv[2])
 {
 	return weir_inside_mark ? weir_inside_mark(sv) : weir_is_missing();

@@ -55,6 +55,9 @@ int weir_fresh(int fd);
  * it is left to the kernel. */
 bool weir_mark_pair(const int sv[2], bool nonblock, bool wanted);
 
+/* option.c: takes over what the program set on a socket before weir carried it. */
+void weir_adopt_options(const struct weir_end *end);
+
 /* This process's pid, also in the child of a fork. */
 uint32_t weir_own_pid(void);
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
+#include "base/peer.h"
 #include "base/text.h"
 #include "endpoint/bare.h"
 #include "endpoint/faulty.h"
@@ -124,21 +125,35 @@ static int check_socket(int fd)
 
 	if (domain < 0)
 		return domain == -EBADF ? -EBADF : -EINVAL;
+	weir_recognise(fd);         /* another process may have marked it */
 	if (weir_marked(fd))
 		return -EALREADY;
-	if (domain != AF_UNIX || os_getsockopt_int(fd, SO_TYPE) != SOCK_STREAM ||
-	    os_queued_in(fd) != 0)
+	if (domain != AF_UNIX || os_getsockopt_int(fd, SO_TYPE) != SOCK_STREAM)
 		return -EINVAL;
-	return 0;
+	return os_queued_in(fd) != 0 ? -EBUSY : 0;
 }
 
-/* Only a byte tells: what one of them sends comes to the other. */
-static bool are_peers(const int sv[2])
+static int check_peers(const int sv[2])
 {
-	char byte = 0;
+	uint64_t a = os_inode(sv[0]), b = os_inode(sv[1]), peer = 0;
 
-	return sv[0] != sv[1] && os_send_now(sv[0], &byte, 1, MSG_NOSIGNAL) == 1 &&
-	       os_queued_in(sv[1]) == 1 && os_recv_now(sv[1], &byte, 1, 0) == 1;
+	if (weir_peer_of(a, &peer) != 0)
+		return -EOPNOTSUPP;
+	return peer == b && a != b ? 0 : -EINVAL;
+}
+
+/* It may have options set, be in the set of an epoll, or be shut already. */
+static void adopt(int fd)
+{
+	struct weir_end end;
+
+	if (!weir_end_of(fd, &end))
+		return;
+	store32_relaxed(&end.slot->end[end.side].nonblock, os_nonblocking(fd));
+	weir_adopt_options(&end);
+	weir_end_identify(&end);
+	weir_end_watch(&end, POLLIN | POLLOUT, true);
+	weir_end_after_shutdown(&end);
 }
 
 static int mark(const int sv[2])
@@ -149,15 +164,15 @@ static int mark(const int sv[2])
 		error = -EINVAL;
 	for (int i = 0; !error && i < 2; i++)
 		error = check_socket(sv[i]);
-	if (!error && !are_peers(sv))
-		error = -EINVAL;
+	if (!error)
+		error = check_peers(sv);
 	if (error)
 		return error;
-	if (!weir_mark_pair(sv, os_nonblocking(sv[0]), true))
+	if (!weir_mark_pair(sv, false, true))
 		return -ENOSPC;
-	struct weir_end b;
-	if (weir_end_of(sv[1], &b))
-		store32_relaxed(&b.slot->end[b.side].nonblock, os_nonblocking(sv[1]));
+	adopt(sv[0]);
+	adopt(sv[1]);
+	os_each_descriptor(weir_recognise); /* duplicates */
 	return 0;
 }
 
