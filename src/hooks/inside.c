@@ -13,6 +13,16 @@
 #include "pair/given.h"
 #include "weir.h"
 
+/* For programs that look them up by name. */
+WEIR_EXPORT int weir_inside_active(void);
+WEIR_EXPORT int weir_inside_pair(int fd, struct weir_pair_info *info, size_t size);
+WEIR_EXPORT int weir_inside_mark(const int sv[2]);
+WEIR_EXPORT int weir_inside_unmark(int fd);
+WEIR_EXPORT int weir_inside_set_capacity(int fd, uint64_t bytes);
+WEIR_EXPORT int weir_inside_fault(int fd, const char *rule);
+WEIR_EXPORT const char *weir_inside_fault_error(void);
+WEIR_EXPORT int weir_inside_clear_faults(int fd);
+
 static int finish(int result, int saved)
 {
 	errno = result < 0 ? -result : saved;
@@ -249,4 +259,25 @@ WEIR_EXPORT int weir_inside_clear_faults(int fd)
 	weir_pair_take_back(&weir_session, end.index, (uint32_t)end.side);
 	tell_waiting(&end);
 	return finish(0, saved);
+}
+
+/* ---- how programs find them ---- */
+
+int weir_give_inside(void *argument)
+{
+	static const struct weir_inside inside = {
+	        .size = sizeof(inside),
+	        .active = weir_inside_active,
+	        .pair = weir_inside_pair,
+	        .mark = weir_inside_mark,
+	        .unmark = weir_inside_unmark,
+	        .set_capacity = weir_inside_set_capacity,
+	        .fault = weir_inside_fault,
+	        .fault_error = weir_inside_fault_error,
+	        .clear_faults = weir_inside_clear_faults,
+	};
+	const struct weir_inside *given = &inside;
+
+	memcpy(argument, &given, sizeof(given));
+	return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/os.h"
 #include "hooks/hooks.h"
 #include "pipe/bell.h"
+#include "weir.h"
 
 static int give_int(void *argument, uint64_t value)
 {
@@ -81,6 +82,8 @@ WEIR_EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(list, request);
 	void *argument = va_arg(list, void *);
 	va_end(list);
+	if (__builtin_expect(fd == WEIR_INSIDE_FD && request == WEIR_INSIDE_REQUEST, 0))
+		return weir_give_inside(argument);
 	if (!weir_end_of(fd, &end))
 		return weir_real()->ioctl(fd, request, argument);
 	return control_marked(&end, request, argument);

@@ -61,9 +61,9 @@ CASE(pair_sizes)
 	if (!weir_active())
 		return;
 	memset(space, 0xff, sizeof(space));
-	CHECK_EQ(weir_inside_pair(sv[0], info, 16), 0);
+	CHECK_EQ(weir_inside()->pair(sv[0], info, 16), 0);
 	CHECK(info->size == 16 && space[15] == 0 && space[16] == 0xff);
-	CHECK_EQ(weir_inside_pair(sv[0], info, sizeof(space)), 0);
+	CHECK_EQ(weir_inside()->pair(sv[0], info, sizeof(space)), 0);
 	CHECK(info->size == sizeof(*info) && space[sizeof(space) - 1] == 0);
 }
 
