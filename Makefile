@@ -228,7 +228,7 @@ lint:
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
 	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
-		tests/manual.bats tests/ctl.bats tests/deadlock.bats \
+		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats \
 		$(wildcard examples/*/run tests/install-dependencies)
 
 format:

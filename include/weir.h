@@ -162,8 +162,9 @@ static inline int weir_set_capacity(int fd, uint64_t bytes)
  * pair= and side=, which are filled in. when= counts the calls from now on, and at=
  * the bytes from the start of the pair: position_in and position_out of weir_pair.
  *
- * Calls that wait already come under it; only a reader whose peer is held by other
- * processes alone first sees it when it is next woken.
+ * Calls that wait already come under it, but not one that an earlier rule or --chaos
+ * has had its say in; and a reader whose peer is held by other processes alone first
+ * sees it when it is next woken.
  *
  * EINVAL: no such rule; weir_fault_error() explains. ENOSPC: a run has places for 62
  * rules. Those of rules that were cleared, or whose pair is closed, are given out

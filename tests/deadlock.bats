@@ -115,6 +115,26 @@ driver() { { common && cat; } | timeout --kill-after=5 "$SECONDS_MAX" "$PYTHON" 
 	PROGRAM
 }
 
+@test "two peers that each wait in another pair" {
+	driver <<-'PROGRAM'
+		with Run("""
+		a, b = socket.socketpair()
+		c, d = socket.socketpair()
+		child = os.fork()
+		if child:
+		    b.close(), d.close()
+		    a.recv(1)
+		else:
+		    a.close(), c.close()
+		    d.recv(1)
+		""") as run:
+		    (line,) = until(lambda: told(run), "deadlock")
+		    assert line.startswith("weir: deadlock in pairs 1, 2: everybody who holds an end "), line
+		    for wait in ("pair 1, side a, pid ", "pair 2, side b, pid "):
+		        assert wait in line, line
+	PROGRAM
+}
+
 @test "--fail-on-deadlock ends the run with status 123, and nobody is left" {
 	driver <<-'PROGRAM'
 		for each in ("end.sendall(bytes(100))", "end.recv(1)"):

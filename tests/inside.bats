@@ -43,6 +43,7 @@ compiled() {
 }
 
 @test "a pair that --mark left to the kernel can be marked later" {
+	# shellcheck disable=SC2034 # of helpers.bash
 	WEIR_TEST_OPTIONS=(--mark nth=1)
 	WEIR_TEST_MARK=1 under_weir inside mark_later
 	[ "$(pairs_carried)" -eq 3 ]

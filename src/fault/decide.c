@@ -4,7 +4,10 @@
 
 #include "base/os.h"
 
-enum { LOOK_SIZE = 256 };
+enum {
+	LOOK_SIZE = 256,
+	DRAWN_AHEAD = 64,           /* calls */
+};
 
 static const struct weir_verdict pass = {.kind = WEIR_VERDICT_PASS, .limit = UINT64_MAX};
 
@@ -39,17 +42,23 @@ static bool is_named(const struct weir_rule *rule, uint64_t n)
 	                            (n - rule->first) % rule->step == 0);
 }
 
-static uint64_t draw(const struct weir_fault_point *p, uint32_t i, uint64_t what)
+/* `calls`: the number of the call that it is drawn for. */
+static uint64_t draw(const struct weir_fault_point *p, uint32_t i, uint64_t what, uint64_t calls)
 {
-	const struct weir_fault_rule_state *s = &p->state->rule[i];
-
-	return weir_draw(p->plan->seed, (uint64_t)i << 8 | what, p->pair, p->side, s->calls,
+	return weir_draw(p->plan->seed, (uint64_t)i << 8 | what, p->pair, p->side, calls,
 	                 by_byte(rule_of(p, i)) ? p->byte : 0);
+}
+
+static bool chance_at(const struct weir_fault_point *p, uint32_t i, uint64_t calls)
+{
+	uint64_t probability = rule_of(p, i)->probability;
+
+	return probability > UINT32_MAX || draw(p, i, 0, calls) >> 32 < probability;
 }
 
 static bool chance(const struct weir_fault_point *p, uint32_t i)
 {
-	return draw(p, i, 0) >> 32 < rule_of(p, i)->probability;
+	return chance_at(p, i, p->state->rule[i].calls);
 }
 
 void weir_fault_fire(const struct weir_fault_point *p, uint32_t rule)
@@ -82,7 +91,7 @@ static uint64_t delay(const struct weir_fault_point *p, uint32_t i)
 	const struct weir_rule *rule = rule_of(p, i);
 	uint64_t spread = rule->delay_ns[1] - rule->delay_ns[0];
 
-	return rule->delay_ns[0] + (spread ? draw(p, i, 1) % (spread + 1) : 0);
+	return rule->delay_ns[0] + (spread ? draw(p, i, 1, p->state->rule[i].calls) % (spread + 1) : 0);
 }
 
 static void allow(struct weir_fault_call *call, uint64_t n)
@@ -346,13 +355,24 @@ static void end_calm(struct weir_fault_state *s)
 			s->rule[i].calls += passed;
 }
 
-/* How many calls after this one the rule lets pass; UINT64_MAX: all. */
-static uint64_t calls_until(const struct weir_rule *rule, uint64_t calls)
+/* How many calls after this one the draw lets pass, as far as it is made ahead. */
+static uint64_t calls_until_drawn(const struct weir_fault_point *p, uint32_t i, uint64_t calls)
 {
-	uint64_t next = rule->first;
+	uint64_t ahead = 0;
+
+	while (ahead < DRAWN_AHEAD && !chance_at(p, i, calls + ahead + 1))
+		ahead++;
+	return ahead;
+}
+
+/* How many calls after this one the rule lets pass; UINT64_MAX: all. */
+static uint64_t calls_until(const struct weir_fault_point *p, uint32_t i)
+{
+	const struct weir_rule *rule = rule_of(p, i);
+	uint64_t calls = p->state->rule[i].calls, next = rule->first;
 
 	if (next == 0)
-		return 0;
+		return calls_until_drawn(p, i, calls);
 	if (calls >= next)
 		next = calls + rule->step - (calls - rule->first) % rule->step;
 	return next > rule->last ? UINT64_MAX : next - calls - 1;
@@ -388,7 +408,7 @@ static bool narrow(const struct weir_fault_point *p, uint32_t i, uint64_t byte)
 		       rule->effect != WEIR_EFFECT_RATE;
 	}
 	if (rule->at == UINT64_MAX) {
-		calls = rule->effect == WEIR_EFFECT_RATE ? 0 : calls_until(rule, s->rule[i].calls);
+		calls = rule->effect == WEIR_EFFECT_RATE ? 0 : calls_until(p, i);
 		s->calm_left = calls < s->calm_left ? calls : s->calm_left;
 		return s->calm_left > 0;
 	}

@@ -40,12 +40,24 @@ static bool leave_to_kernel(enum weir_left_reason reason)
 	return false;
 }
 
+/* Which of its process's pairs this one is: a child begins anew. */
+static uint64_t next_own_pair(void)
+{
+	static weir_word64 own_pairs;
+	static weir_word32 whose;
+
+	if (load32_relaxed(&whose) != weir_own_pid()) {
+		store64_relaxed(&own_pairs, 0);
+		store32_relaxed(&whose, weir_own_pid());
+	}
+	return add64_relaxed(&own_pairs, 1) + 1;
+}
+
 /* --mark. The program's path is asked for only where the plan needs it. */
 static bool is_wanted(uint64_t number, const char *comm)
 {
-	static weir_word64 own_pairs;
 	const struct weir_plan *plan = weir_session.plan;
-	uint64_t nth = add64_relaxed(&own_pairs, 1) + 1;
+	uint64_t nth = next_own_pair();
 	char exe[PATH_MAX];
 
 	if (__builtin_expect(plan->marks == 0, 1))

@@ -220,7 +220,7 @@ static int explain(const char *rule, const struct weir_rule_error *error)
 
 static int parse_for(const struct weir_end *end, const char *text, struct weir_rule *rule)
 {
-	struct weir_rule_error error = {.column = 0};
+	struct weir_rule_error error = {.column = 1};
 
 	if (weir_rule_parse_for_end(rule, text, end->slot->number, (uint32_t)end->side, &error))
 		return 0;
