@@ -32,7 +32,7 @@ static void close_pair(uint32_t index)
 
 static int give(uint32_t index, uint32_t side, const char *text)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = {.column = 1};
 	struct weir_rule rule;
 
 	CHECK(weir_rule_parse_for_end(&rule, text, session.slots[index].number, side, &error));
