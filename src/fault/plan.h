@@ -3,8 +3,9 @@
  * Rules are added while others read: a rule counts from when its bit is set in
  * `alive`. Who adds or clears holds the plan's lock (pair/plan.h); readers take
  * none. So the place of a rule that was cleared is taken again only where it is
- * known that nobody reads it any more: that of a rule that was given for one end
- * alone (pair/given.h).
+ * known that no call goes by it any more: that of a rule that was given for one end
+ * alone (pair/given.h). Who asks whom the rules concern may still see it while it
+ * changes, and asks again, because the epoch is raised before and after.
  */
 #ifndef WEIR_FAULT_PLAN_H
 #define WEIR_FAULT_PLAN_H

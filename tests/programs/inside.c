@@ -417,6 +417,43 @@ CASE(rules_keep_their_order)
 	CHECK_EQ(weir_clear_faults(sv[0]), 0);
 }
 
+/* While other threads change the plan, and learn of it. */
+static void *churn(void *argument)
+{
+	int *sv = argument;
+	while (__atomic_load_n(&sv[2], __ATOMIC_RELAXED) == 0) {
+		CHECK_EQ(weir_fault(sv[0], "write:error=EIO"), 0);
+		CHECK_FAILS(write(sv[0], "x", 1), EIO);
+		CHECK_EQ(weir_clear_faults(sv[0]), 0);
+		say(sv[0], "x");
+		hear(sv[1], "x");
+	}
+	return NULL;
+}
+
+CASE(each_thread_s_rules_hold_at_once)
+{
+	enum { THREADS = 3 };
+	struct worker w[THREADS];
+	int sv[THREADS][3] = {{0}}, own[3] = {0, 0, 0};
+	for (int i = 0; i < THREADS; i++)
+		pair_open(sv[i], 0);
+	pair_open(own, 0);
+	if (!weir_active())
+		return;
+	for (int i = 0; i < THREADS; i++)
+		worker_start(&w[i], churn, sv[i]);
+	for (int i = 0; i < 1000; i++) {
+		CHECK_EQ(weir_fault(own[0], "write:error=EIO"), 0);
+		CHECK_FAILS(write(own[0], "x", 1), EIO);
+		CHECK_EQ(weir_clear_faults(own[0]), 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		__atomic_store_n(&sv[i][2], 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < THREADS; i++)
+		worker_join(&w[i]);
+}
+
 /* What was held is not resumed by a later rule in the same place. */
 CASE(a_later_rule_is_a_new_one)
 {
