@@ -236,16 +236,19 @@ format:
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/weir' \
-		'$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/man/man7'
+		'$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/share/man/man1' \
+		'$(DESTDIR)$(PREFIX)/share/man/man3' '$(DESTDIR)$(PREFIX)/share/man/man7'
 	install -m 755 $(B)/weir '$(DESTDIR)$(PREFIX)/bin/weir'
 	install -m 755 $(B)/libweir.so '$(DESTDIR)$(PREFIX)/lib/weir/libweir.so'
 	install -m 644 include/weir.h '$(DESTDIR)$(PREFIX)/include/weir.h'
 	install -m 644 $(wildcard man/*.1) '$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -m 644 $(wildcard man/*.3) '$(DESTDIR)$(PREFIX)/share/man/man3'
 	install -m 644 $(wildcard man/*.7) '$(DESTDIR)$(PREFIX)/share/man/man7'
 
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/weir' '$(DESTDIR)$(PREFIX)/lib/weir/libweir.so' '$(DESTDIR)$(PREFIX)/include/weir.h'
 	rm -f $(patsubst man/%,'$(DESTDIR)$(PREFIX)/share/man/man1/%',$(wildcard man/*.1)) \
+		$(patsubst man/%,'$(DESTDIR)$(PREFIX)/share/man/man3/%',$(wildcard man/*.3)) \
 		$(patsubst man/%,'$(DESTDIR)$(PREFIX)/share/man/man7/%',$(wildcard man/*.7))
 	-rmdir '$(DESTDIR)$(PREFIX)/lib/weir'
 

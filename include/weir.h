@@ -11,8 +11,7 @@
  *	if (weir_fault(fd, "read:eof:at=5") != 0 && errno == EINVAL)
  *		fputs(weir_fault_error(), stderr);
  *
- * C11 or C++11, gcc or clang, Linux. clang's -fno-pie makes code in which no preloaded
- * library is ever found: there, weir is never active.
+ * C11 or C++11, gcc or clang. On systems other than Linux it compiles, and weir is absent.
  *
  * All functions
  * - give 0, or -1 and errno; on success errno stays as it was
@@ -32,6 +31,9 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#ifdef __linux__
+#include <sys/ioctl.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,27 +56,53 @@ struct weir_pair_info {
 	uint32_t kernel_in;
 };
 
-/* What libweir exports; call the functions below instead. The attributes let a program
- * run where there is no such library: then these addresses are null. */
-#if defined(__has_attribute)
-#if __has_attribute(noplt)
-#define WEIR_INSIDE __attribute__((weak, visibility("default"), noplt))
-#endif
-#endif
-#ifndef WEIR_INSIDE
-#define WEIR_INSIDE __attribute__((weak, visibility("default")))
-#endif
+/* The library's functions; call those below instead. It grows at its end alone: `size` is
+ * that of the library's. Other languages find them by name (dlsym): weir_inside_active(),
+ * weir_inside_pair(fd, info, size), weir_inside_mark(sv), weir_inside_unmark(fd),
+ * weir_inside_set_capacity(fd, bytes), weir_inside_fault(fd, rule),
+ * weir_inside_fault_error(), weir_inside_clear_faults(fd). */
+struct weir_inside {
+	size_t size;
+	int (*active)(void);
+	int (*pair)(int fd, struct weir_pair_info *info, size_t size);
+	int (*mark)(const int sv[2]);
+	int (*unmark)(int fd);
+	int (*set_capacity)(int fd, uint64_t bytes);
+	int (*fault)(int fd, const char *rule);
+	const char *(*fault_error)(void);
+	int (*clear_faults)(int fd);
+};
 
-WEIR_INSIDE int weir_inside_active(void);
-WEIR_INSIDE int weir_inside_pair(int fd, struct weir_pair_info *info, size_t size);
-WEIR_INSIDE int weir_inside_mark(const int sv[2]);
-WEIR_INSIDE int weir_inside_unmark(int fd);
-WEIR_INSIDE int weir_inside_set_capacity(int fd, uint64_t bytes);
-WEIR_INSIDE int weir_inside_fault(int fd, const char *rule);
-WEIR_INSIDE const char *weir_inside_fault_error(void);
-WEIR_INSIDE int weir_inside_clear_faults(int fd);
+/* How a program finds the library: by a call that fails everywhere else, as there is no
+ * such descriptor. The linker resolves a weak symbol to nothing in many programs that are
+ * not position-independent, and dlsym has to be linked with older C libraries. */
+#define WEIR_INSIDE_FD (-1)
+#define WEIR_INSIDE_REQUEST 0x7765
 
-#undef WEIR_INSIDE
+static inline const struct weir_inside *weir_ask(void)
+{
+	const struct weir_inside *found = NULL;
+#ifdef __linux__
+	int saved = errno;
+	if (ioctl(WEIR_INSIDE_FD, WEIR_INSIDE_REQUEST, &found) != 0)
+		found = NULL;
+	errno = saved;
+#endif
+	return found;
+}
+
+/* NULL where weir is not there. Asked for once: it neither comes nor goes. */
+static inline const struct weir_inside *weir_inside(void)
+{
+	static const struct weir_inside *found;
+	static int asked;
+
+	if (!__atomic_load_n(&asked, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&found, weir_ask(), __ATOMIC_RELAXED);
+		__atomic_store_n(&asked, 1, __ATOMIC_RELEASE);
+	}
+	return __atomic_load_n(&found, __ATOMIC_RELAXED);
+}
 
 static inline int weir_is_missing(void)
 {
@@ -85,29 +113,31 @@ static inline int weir_is_missing(void)
 /* 1 where weir is there and has a session, else 0. */
 static inline int weir_active(void)
 {
-	return weir_inside_active ? weir_inside_active() : 0;
+	return weir_inside() ? weir_inside()->active() : 0;
 }
 
 /* Tells of the pair that `fd` is an end of. Each number was true at some moment of the
  * call, and all of them together only where nobody else uses the pair. */
 static inline int weir_pair(int fd, struct weir_pair_info *info)
 {
-	return weir_inside_pair ? weir_inside_pair(fd, info, sizeof(*info)) : weir_is_missing();
+	return weir_inside() ? weir_inside()->pair(fd, info, sizeof(*info)) : weir_is_missing();
 }
 
-/* Lets weir carry a pair that --mark left to the kernel. `sv`: both descriptors, of
- * which the first becomes side a. The pair gets a new number.
+/* Lets weir carry a pair that --mark left to the kernel, or that was made by means that
+ * weir does not see. `sv`: both descriptors, of which the first becomes side a. The pair
+ * gets a new number. Options, duplicates in this process, and sets of epoll that it is
+ * in, are taken over.
  *
- * It must be fresh: nothing written, no option set but O_NONBLOCK and FD_CLOEXEC, in no
- * epoll, without duplicates, and in no other process. Of that weir checks that the two
- * belong together and that nothing is unread; to see that they do, it passes a byte.
+ * Nobody may use the pair meanwhile, no other process may have it, and a stdio stream
+ * that was opened on it before would go past weir.
  *
- * EINVAL: not such a pair. EALREADY: weir carries one of them. ENOSPC: all pairs of the
- * session are in use (--max-pairs), or the number of a descriptor is too high. EBADF:
- * not open. */
+ * EINVAL: not two AF_UNIX stream sockets that are connected to each other. EALREADY:
+ * weir carries one of them. EBUSY: bytes are on their way between them. ENOSPC: all pairs
+ * of the session are in use (--max-pairs), or the number of a descriptor is too high.
+ * EBADF: not open. EOPNOTSUPP: the kernel does not say who is connected to whom. */
 static inline int weir_mark(const int sv[2])
 {
-	return weir_inside_mark ? weir_inside_mark(sv) : weir_is_missing();
+	return weir_inside() ? weir_inside()->mark(sv) : weir_is_missing();
 }
 
 /* Gives both directions of a pair back to the kernel for good: the one that `fd` writes
@@ -115,7 +145,7 @@ static inline int weir_mark(const int sv[2])
  * order. Capacities end with that; the rules of faults go on. Again: nothing happens. */
 static inline int weir_unmark(int fd)
 {
-	return weir_inside_unmark ? weir_inside_unmark(fd) : weir_is_missing();
+	return weir_inside() ? weir_inside()->unmark(fd) : weir_is_missing();
 }
 
 /* How many bytes fit into the direction that `fd` writes, from 1. Bytes that are in it
@@ -125,7 +155,7 @@ static inline int weir_unmark(int fd)
  * and 208K where it was not given. EOPNOTSUPP: the kernel carries that direction. */
 static inline int weir_set_capacity(int fd, uint64_t bytes)
 {
-	return weir_inside_set_capacity ? weir_inside_set_capacity(fd, bytes) : weir_is_missing();
+	return weir_inside() ? weir_inside()->set_capacity(fd, bytes) : weir_is_missing();
 }
 
 /* Adds a rule, as --fault takes it (weir-fault(7)), for the end that `fd` is: without
@@ -137,17 +167,18 @@ static inline int weir_set_capacity(int fd, uint64_t bytes)
  * sees it when it is next woken.
  *
  * EINVAL: no such rule; weir_fault_error() explains. ENOSPC: a run has places for 62
- * rules, over all its time: clearing rules does not give places back. */
+ * rules. Those of rules that were cleared, or whose pair is closed, are given out
+ * again, but only behind the rules that hold for this pair: rules keep their order. */
 static inline int weir_fault(int fd, const char *rule)
 {
-	return weir_inside_fault ? weir_inside_fault(fd, rule) : weir_is_missing();
+	return weir_inside() ? weir_inside()->fault(fd, rule) : weir_is_missing();
 }
 
 /* What was wrong with the rule of this thread's last weir_fault: one line without its
  * end, "" where nothing was. Valid until the thread calls weir_fault again, or ends. */
 static inline const char *weir_fault_error(void)
 {
-	return weir_inside_fault_error ? weir_inside_fault_error() : "";
+	return weir_inside() ? weir_inside()->fault_error() : "";
 }
 
 /* Takes back the rules that weir_fault gave for this end, also those that another
@@ -155,7 +186,7 @@ static inline const char *weir_fault_error(void)
  * go on. Other rules stay. */
 static inline int weir_clear_faults(int fd)
 {
-	return weir_inside_clear_faults ? weir_inside_clear_faults(fd) : weir_is_missing();
+	return weir_inside() ? weir_inside()->clear_faults(fd) : weir_is_missing();
 }
 
 #ifdef __cplusplus

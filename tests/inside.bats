@@ -33,11 +33,20 @@ compiled() {
 	WEIR_TEST_PLACES=1 under_weir inside places
 }
 
+# shellcheck disable=SC2154 # run sets stderr
+@test "rules from inside are told as others, and counted when they lost their place" {
+	run -0 --separate-stderr bounded "$WEIR" run -- "$PROGRAMS/inside" fault_at_a_byte
+	[[ "$stderr" == *"fault read:eof:at=5 fired once: pair 1, side "*", byte 5"* ]]
+	run -0 --separate-stderr bounded "$WEIR" run --seed 1 -- "$PROGRAMS/inside" places_are_used_again
+	[ "${stderr_lines[-1]}" = "weir: 299 earlier faults of programs: 299 fired, 0 never did" ]
+	run -123 --separate-stderr bounded "$WEIR" run --strict -- "$PROGRAMS/inside" rules_keep_their_order
+}
+
 @test "a pair that --mark left to the kernel can be marked later" {
 	# shellcheck disable=SC2034 # of helpers.bash
 	WEIR_TEST_OPTIONS=(--mark nth=1)
 	WEIR_TEST_MARK=1 under_weir inside mark_later
-	[ "$(pairs_carried)" -eq 2 ]
+	[ "$(pairs_carried)" -eq 3 ]
 }
 
 @test "without the command, the library alone" {
@@ -75,10 +84,40 @@ compiled() {
 	done
 }
 
-# What the header says of clang; when it becomes better, the header is to be changed.
-@test "clang -fno-pie: never active, and harmless" {
-	run -0 --separate-stderr compiled clang -std=c11 -fno-pie -no-pie
+# A weak symbol would not be found in the last of these.
+@test "further standards, and programs that are not position-independent" {
+	both=$'absent\nactive'
+	for compiler in "gcc -std=c17" "clang -std=gnu11 -O2" "g++ -x c++ -std=c++20" "clang++ -x c++ -std=c++20" \
+		"gcc -std=c11 -O2 -D_FORTIFY_SOURCE=2" "gcc -std=c11 -fno-plt -O2" \
+		"clang -std=c11 -O2 -fno-pie -no-pie"; do
+		read -ra words <<<"$compiler"
+		run -0 --separate-stderr compiled "${words[@]}"
+		echo "$compiler: $output"
+		[ "$output" = "$both" ]
+	done
+	run -0 --separate-stderr compiled clang -std=c11 -static-pie
 	[ "$output" = $'absent\nabsent' ]
+}
+
+# The same for languages that cannot include a header.
+@test "the functions are found by name" {
+	bounded "$WEIR" run --quiet -- "$PYTHON" -c '
+import ctypes, errno, socket
+weir = ctypes.CDLL(None, use_errno=True)
+a, b = socket.socketpair()
+assert weir.weir_inside_active() == 1
+assert weir.weir_inside_set_capacity(a.fileno(), ctypes.c_uint64(5)) == 0
+assert weir.weir_inside_fault(b.fileno(), b"read:error=EIO:when=1") == 0
+assert weir.weir_inside_fault(-1, b"read:eof") == -1 and ctypes.get_errno() == errno.EBADF
+a.setblocking(False)
+assert a.send(b"0123456789") == 5
+try:
+    b.recv(10)
+    assert False
+except OSError as error:
+    assert error.errno == errno.EIO
+assert b.recv(10) == b"01234"
+'
 }
 
 @test "make install and uninstall take the header with them" {

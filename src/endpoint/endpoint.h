@@ -69,6 +69,11 @@ void weir_endpoints_fork_failed(void);
 /* SO_SNDBUF as the program set it; the capacity follows where none was given. */
 void weir_end_set_sndbuf(const struct weir_end *end, uint32_t value);
 
+/* Sets the capacity of what this end writes, whatever else says otherwise, and wakes who
+ * waits for the room. -EINVAL: 0, or too much for the storage; -EOPNOTSUPP: the
+ * kernel carries; or what weir_pipe_lock gives. */
+int weir_end_set_capacity(const struct weir_end *end, uint64_t bytes);
+
 /* Takes the ECONNRESET that a fault left for this end, as SO_ERROR does. */
 bool weir_end_take_reset(const struct weir_end *end);
 

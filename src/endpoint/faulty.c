@@ -18,31 +18,47 @@
 struct weir_rules_self weir_self;
 
 /* The process's name is its first thread's. */
-static void know_name(void)
+static void read_name(char comm[WEIR_COMM_SIZE])
 {
 	long fd = os_call(SYS_openat, AT_FDCWD, (long)"/proc/self/comm", O_RDONLY | O_CLOEXEC, 0, 0, 0);
-	long n = fd < 0 ? fd : os_call(SYS_read, fd, (long)weir_self.comm, WEIR_COMM_SIZE - 1, 0, 0, 0);
+	long n = fd < 0 ? fd : os_call(SYS_read, fd, (long)comm, WEIR_COMM_SIZE - 1, 0, 0, 0);
 
 	if (fd >= 0)
 		os_close((int)fd);
 	if (n <= 0)
-		os_call(SYS_prctl, PR_GET_NAME, (long)weir_self.comm, 0, 0, 0, 0);
-	weir_self.comm[WEIR_COMM_SIZE - 1] = '\0';
-	weir_self.comm[strcspn(weir_self.comm, "\n")] = '\0';
+		os_call(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
+	comm[WEIR_COMM_SIZE - 1] = '\0';
+	comm[strcspn(comm, "\n")] = '\0';
 }
 
-static void know_self(uint32_t epoch, uint32_t pid)
+/* What is known of one state of the plan must not be kept as that of another: one
+ * thread at a time, and only what is still so. Who looks loads the epoch first. */
+static void keep(uint32_t epoch, uint32_t pid, uint64_t rules, const char *comm)
 {
-	know_name();
-	store64_relaxed(&weir_self.rules, weir_plan_rules_of(weir_session.plan, pid, weir_self.comm));
-	store32_relaxed(&weir_self.pid, pid);
-	store32_release(&weir_self.epoch, epoch + 1);
+	static weir_word32 keeper;  /* its process: a fork leaves the parent's behind */
+	uint32_t before = load32_relaxed(&keeper);
+
+	if (before == pid || !swap32_if(&keeper, before, pid))
+		return;
+	if (load32_ordered(&weir_session.plan->epoch) == epoch) {
+		memcpy(weir_self.comm, comm, WEIR_COMM_SIZE);
+		store64_relaxed(&weir_self.rules, rules);
+		store32_relaxed(&weir_self.pid, pid);
+		store32_release(&weir_self.epoch, epoch + 1);
+	}
+	store32_release(&keeper, 0);
 }
 
 uint64_t weir_rules_of_self_anew(void)
 {
-	know_self(load32_acquire(&weir_session.plan->epoch), load32_relaxed(&weir_own_process));
-	return load64_relaxed(&weir_self.rules);
+	uint32_t epoch = load32_acquire(&weir_session.plan->epoch);
+	uint32_t pid = load32_relaxed(&weir_own_process);
+	char comm[WEIR_COMM_SIZE] = "";
+
+	read_name(comm);
+	uint64_t rules = weir_plan_rules_of(weir_session.plan, pid, comm);
+	keep(epoch, pid, rules, comm);
+	return rules;
 }
 
 struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end, int op,
@@ -139,7 +155,7 @@ static struct weir_fault_point *stand(struct weir_faulty *f, const struct weir_s
 	        .left = left,
 	        .side = (uint32_t)end->side,
 	        .op = (uint32_t)f->op,
-	        .pid = load32_relaxed(&weir_self.pid),
+	        .pid = load32_relaxed(&weir_own_process),
 	        .moved = moved,
 	        .nonblocking = (f->flags & MSG_DONTWAIT) ||
 	                       ((rules & WEIR_CHAOS_BIT) && os_nonblocking(end->fd)),

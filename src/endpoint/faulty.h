@@ -68,10 +68,11 @@ static inline uint64_t weir_rules_here(const weir_word64 *word)
 
 	if (__builtin_expect(rules == 0, 1) || weir_is_bare())
 		return 0;
-	uint64_t own = load64_relaxed(&weir_self.rules);
-	if (load32_acquire(&weir_self.epoch) != load32_acquire(&weir_session.plan->epoch) + 1 ||
-	    load32_relaxed(&weir_self.pid) != load32_relaxed(&weir_own_process))
-		own = weir_rules_of_self_anew();
+	bool known = load32_acquire(&weir_self.epoch) ==
+	                     load32_acquire(&weir_session.plan->epoch) + 1 &&
+	             load32_relaxed(&weir_self.pid) == load32_relaxed(&weir_own_process);
+	uint64_t own = __builtin_expect(known, 1) ? load64_relaxed(&weir_self.rules)
+	                                          : weir_rules_of_self_anew();
 	return rules & (own | WEIR_DONE_BIT);
 }
 

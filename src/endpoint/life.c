@@ -139,13 +139,53 @@ void weir_endpoints_fork_failed(void)
 	weir_table_release_for_child();
 }
 
+/* Who sleeps in a send is woken by the kernel when the socket's buffer grows; a
+ * watcher must hear that there is less room, too. */
+static void tell_of_limit(const struct weir_end *end)
+{
+	const struct weir_pipe_ref *out = &end->out;
+	struct weir_pipe *pipe = out->pipe;
+	uint64_t writable_at = load64_relaxed(&pipe->writable_room);
+	uint32_t saturated = load32_relaxed(&pipe->saturated);
+	bool writable = weir_pipe_writable(out);
+
+	if (load64_relaxed(&pipe->wake_at) > writable_at)
+		store64_relaxed(&pipe->wake_at, writable_at);
+	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
+		return;
+	if (saturated != WEIR_FLOWING &&
+	    (writable || (saturated == WEIR_SATURATED && weir_pipe_room(out) > 0)))
+		weir_bell_make_writable(out, end->fd);
+	else if (!writable && (load32_relaxed(&pipe->watch) & WEIR_WATCH_ROOM))
+		weir_bell_saturate(out, end->fd, WEIR_UNWRITABLE, writable_at);
+}
+
+static int set_limit(const struct weir_end *end, uint64_t limit, bool given)
+{
+	int error = weir_pipe_lock(&end->out);
+
+	if (error)
+		return error;
+	weir_pair_set_capacity(&weir_session, &end->out, limit, given);
+	tell_of_limit(end);
+	weir_pipe_unlock(&end->out);
+	return 0;
+}
+
 void weir_end_set_sndbuf(const struct weir_end *end, uint32_t value)
 {
 	store32_relaxed(&end->slot->end[end->side].sndbuf, value);
-	if (load32_relaxed(&end->out.pipe->limit_given) || weir_pipe_lock(&end->out) != 0)
-		return;
-	weir_pair_set_capacity(&weir_session, &end->out, value, false);
-	weir_pipe_unlock(&end->out);
+	if (!load32_relaxed(&end->out.pipe->limit_given))
+		set_limit(end, value, false);
+}
+
+int weir_end_set_capacity(const struct weir_end *end, uint64_t bytes)
+{
+	if (bytes == 0 || bytes > end->out.span_mask + 1 - WEIR_ASIDE_SIZE)
+		return -EINVAL;
+	if (load32_relaxed(&end->out.pipe->carrier) != WEIR_BY_RING)
+		return -EOPNOTSUPP;
+	return set_limit(end, bytes, true);
 }
 
 int weir_end_hand_over(const struct weir_end *end)

@@ -378,6 +378,21 @@ static uint64_t calls_until(const struct weir_fault_point *p, uint32_t i)
 	return next > rule->last ? UINT64_MAX : next - calls - 1;
 }
 
+void weir_fault_forget(struct weir_fault_state *s, uint64_t rules, bool release)
+{
+	if (!load32_relaxed(&s->touched))
+		return;
+	end_calm(s);
+	s->calm_texts = 0;
+	for (uint32_t i = 0; i < WEIR_RULES_MAX; i++)
+		if (rules & WEIR_RULE_BIT(i))
+			memset(&s->rule[i], 0, sizeof(s->rule[i]));
+	if (!release)
+		return;
+	s->resumes = 0;
+	store64_release(&s->held_until, 0);
+}
+
 /* Narrows the calm by one rule. False where there is none. */
 static bool narrow(const struct weir_fault_point *p, uint32_t i, uint64_t byte)
 {

@@ -119,6 +119,10 @@ void weir_fault_passes(const struct weir_fault_point *p, struct weir_fault_call 
  * though nobody calls. */
 bool weir_fault_ends_at(const struct weir_fault_point *p, enum weir_effect *effect);
 
+/* Rules have gone, and others may get their places: nothing of them is left in the
+ * state. `release`: they may hold calls back, which are let go (and must be woken). */
+void weir_fault_forget(struct weir_fault_state *s, uint64_t rules, bool release);
+
 /* Which bit of the byte at position `byte` corrupt= flips. */
 unsigned int weir_fault_bit(const struct weir_fault_point *p, uint64_t byte);
 

@@ -263,23 +263,88 @@ static void places(void)
 	CHECK_EQ(weir_plan_rules(&plan, 2, 1, 1), 0);
 }
 
-/* Rules from inside are taken back without the others. */
-static void inside(void)
+static bool give(const char *rule_text, uint64_t pair, uint32_t side)
 {
-	struct weir_rule_error error = {.allowed = ""};
+	struct weir_rule_error error = {.column = 0};
 	struct weir_rule rule;
 
-	only("any:eof");
-	add("any:eof:pair=2:side=b");
-	CHECK(weir_rule_parse(&rule, "any:short:pair=2:side=b", &error));
-	CHECK(weir_plan_add_inside(&plan, &rule));
-	CHECK_EQ(weir_plan_rules(&plan, 2, 1, 1), 7);
-	CHECK_EQ(weir_plan_inside(&plan, 2, 1), 4);
-	CHECK_EQ(weir_plan_inside(&plan, 2, 0), 0);
-	CHECK_EQ(weir_plan_inside(&plan, 1, 1), 0);
-	weir_plan_clear_rules(&plan, weir_plan_inside(&plan, 2, 1));
-	CHECK_EQ(weir_plan_rules(&plan, 2, 1, 1), 3);
-	CHECK_EQ(weir_plan_inside(&plan, 2, 1), 0);
+	CHECK(weir_rule_parse_for_end(&rule, rule_text, pair, side, &error));
+	return weir_plan_give(&plan, &rule, 7);
+}
+
+static void take_back(uint64_t pair, uint32_t side)
+{
+	uint64_t rules = weir_plan_given(&plan, pair, side);
+
+	weir_plan_drop(&plan, rules);
+	weir_plan_vacate(&plan, rules);
+}
+
+static void rules_for_one_end(void)
+{
+	only("write:short");
+	CHECK(give("any:eof", 3, 1));
+	CHECK_EQ(weir_plan_given(&plan, 3, 1), 2);
+	CHECK_EQ(weir_plan_given(&plan, 3, 0), 0);
+	CHECK_EQ(weir_plan_rules(&plan, 3, 1, 1), 3);
+	CHECK_EQ(weir_plan_rules(&plan, 3, 0, 1), 1);
+	CHECK_EQ(weir_plan_rules(&plan, 2, 1, 1), 1);
+	take_back(3, 1);
+	CHECK_EQ(weir_plan_given(&plan, 3, 1), 0);
+	CHECK_EQ(weir_plan_rules(&plan, 3, 1, 1), 1);
+	CHECK_EQ(load64_relaxed(&plan.alive), 1);
+}
+
+/* A vacant place is taken again, but never one before what holds for the pair. */
+static void vacant_places(void)
+{
+	only("write:short");
+	CHECK(give("write:eof", 1, 0));     /* place 1 */
+	CHECK(give("write:delay=1s", 2, 0)); /* place 2 */
+	CHECK(weir_plan_holds(&plan));
+	take_back(1, 0);
+	CHECK(give("write:reset", 2, 1));   /* behind its own pair's: place 3 */
+	CHECK_EQ(weir_plan_given(&plan, 2, 1), 8);
+	CHECK(give("write:reset", 5, 1));   /* place 1 */
+	CHECK_EQ(weir_plan_given(&plan, 5, 1), 2);
+	CHECK_EQ(load64_relaxed(&plan.past_unfired), 1);
+	take_back(2, 0);
+	CHECK(!weir_plan_holds(&plan));
+	CHECK_EQ(load32_relaxed(&plan.count), 4);
+}
+
+static void places_end(void)
+{
+	int given = 0;
+
+	only("write:short");
+	CHECK(give("write:eof", 9, 0));
+	while (give("write:eof", 1, 0))
+		given++;
+	CHECK_EQ(given, WEIR_RULES_MAX - 2);
+	take_back(9, 0);
+	CHECK(!give("write:eof", 1, 0));
+	CHECK(give("write:eof", 2, 0));
+	take_back(1, 0);
+	CHECK(give("write:eof", 1, 0));
+}
+
+/* The next rule in the same place begins as if nothing had been. */
+static void a_rule_is_forgotten(void)
+{
+	uint64_t byte = 0;
+
+	only("write:error=EIO:when=5");
+	CHECK_EQ(call(&byte, 1), 1);
+	struct weir_fault_point p = at(byte, 1);
+	CHECK(weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1));
+	weir_fault_forget(&state, 1, false);
+	CHECK_EQ(state.rule[0].calls, 0);
+	CHECK(!weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1));
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(call(&byte, 1), 1);
+	CHECK_EQ(call(&byte, 1), -EIO);
+	CHECK_EQ(plan.rules[0].first.call, 7); /* all calls of the end count */
 }
 
 /* What ends a direction by byte stops the writer, whoever the rule speaks of. */
@@ -304,7 +369,10 @@ int main(void)
 	RUN(calm);
 	RUN(added_meanwhile);
 	RUN(places);
-	RUN(inside);
+	RUN(rules_for_one_end);
+	RUN(vacant_places);
+	RUN(places_end);
+	RUN(a_rule_is_forgotten);
 	RUN(reader_rules_stop_writers);
 	return weir_test_end();
 }

@@ -30,55 +30,111 @@ bool weir_plan_holds(const struct weir_plan *plan)
 	       (load64_relaxed(&plan->alive) & WEIR_CHAOS_BIT) != 0;
 }
 
+/* Others set bits of these words without the lock. */
+static void change(weir_word64 *word, uint64_t clear, uint64_t set)
+{
+	uint64_t now;
+
+	do
+		now = load64_relaxed(word);
+	while (!swap64_if(word, now, (now & ~clear) | set));
+}
+
+/* What is to be told of the rule that had this place. */
+static void forget(struct weir_plan *plan, struct weir_plan_rule *r)
+{
+	bool fired = load64_relaxed(&r->fired) > 0;
+
+	add64_relaxed(fired ? &plan->past_fired : &plan->past_unfired, 1);
+	store32_relaxed(&r->where_known, 0);
+	store64_relaxed(&r->fired, 0);
+}
+
+static void put(struct weir_plan *plan, uint32_t i, const struct weir_rule *rule)
+{
+	struct weir_plan_rule *r = &plan->rules[i];
+
+	r->rule = *rule;
+	make_fallback(r);
+	if (i >= load32_relaxed(&plan->count))
+		store32_release(&plan->count, i + 1);
+	change(&plan->holding, WEIR_RULE_BIT(i), holds(rule) ? WEIR_RULE_BIT(i) : 0);
+	store64_release(&plan->alive, load64_relaxed(&plan->alive) | WEIR_RULE_BIT(i));
+	add32_ordered(&plan->epoch, 1);
+}
+
 bool weir_plan_add(struct weir_plan *plan, const struct weir_rule *rule)
 {
 	uint32_t i = load32_relaxed(&plan->count);
 
 	if (i >= WEIR_RULES_MAX)
 		return false;
-	struct weir_plan_rule *r = &plan->rules[i];
-	r->rule = *rule;
-	make_fallback(r);
-	store32_relaxed(&plan->count, i + 1);
-	if (holds(rule))
-		store64_relaxed(&plan->holding, load64_relaxed(&plan->holding) | WEIR_RULE_BIT(i));
-	store64_release(&plan->alive, load64_relaxed(&plan->alive) | WEIR_RULE_BIT(i));
-	add32_ordered(&plan->epoch, 1);
+	put(plan, i, rule);
 	return true;
 }
 
-bool weir_plan_add_inside(struct weir_plan *plan, const struct weir_rule *rule)
+/* Rules apply in the order of their places: a new one comes behind those that
+ * concern the pair. WEIR_RULES_MAX where no place is free. */
+static uint32_t place_behind(const struct weir_plan *plan, uint64_t pair)
 {
-	uint32_t i = load32_relaxed(&plan->count);
+	uint64_t before = 0;
+	uint32_t i = WEIR_RULES_MAX;
 
-	if (!weir_plan_add(plan, rule))
+	for (uint32_t end = 0; end < 4; end++)
+		before |= weir_plan_rules(plan, pair, end / 2, end % 2);
+	before &= ~WEIR_CHAOS_BIT;
+	while (i > 0 && !(before & WEIR_RULE_BIT(i - 1)))
+		i--;
+	while (i < load32_relaxed(&plan->count) &&
+	       !(load64_relaxed(&plan->vacant) & WEIR_RULE_BIT(i)))
+		i++;
+	return i;
+}
+
+bool weir_plan_give(struct weir_plan *plan, const struct weir_rule *rule, uint32_t slot)
+{
+	uint32_t i = place_behind(plan, rule->where.pair);
+
+	if (i >= WEIR_RULES_MAX)
 		return false;
-	store64_relaxed(&plan->inside, load64_relaxed(&plan->inside) | WEIR_RULE_BIT(i));
+	if (load64_relaxed(&plan->vacant) & WEIR_RULE_BIT(i))
+		forget(plan, &plan->rules[i]);
+	change(&plan->vacant, WEIR_RULE_BIT(i), 0);
+	change(&plan->given, 0, WEIR_RULE_BIT(i));
+	plan->rules[i].slot = slot;
+	put(plan, i, rule);
 	return true;
 }
 
-uint64_t weir_plan_inside(const struct weir_plan *plan, uint64_t pair, uint32_t side)
+uint64_t weir_plan_given(const struct weir_plan *plan, uint64_t pair, uint32_t side)
 {
-	uint64_t inside = load64_relaxed(&plan->inside) & load64_acquire(&plan->alive);
-	uint64_t bits = 0;
+	uint64_t given = load64_relaxed(&plan->given) & ~load64_relaxed(&plan->vacant);
+	uint64_t rules = 0;
 
-	for (uint32_t i = 0; i < WEIR_RULES_MAX && inside >> i; i++) {
+	for (uint32_t i = 0; i < WEIR_RULES_MAX; i++) {
 		const struct weir_where *w = &plan->rules[i].rule.where;
-		if ((inside & WEIR_RULE_BIT(i)) && w->pair == pair && w->side == side)
-			bits |= WEIR_RULE_BIT(i);
+		if ((given & WEIR_RULE_BIT(i)) && w->pair == pair && w->side == side)
+			rules |= WEIR_RULE_BIT(i);
 	}
-	return bits;
+	return rules;
 }
 
-void weir_plan_clear_rules(struct weir_plan *plan, uint64_t bits)
+void weir_plan_drop(struct weir_plan *plan, uint64_t rules)
 {
-	store64_release(&plan->alive, load64_relaxed(&plan->alive) & ~(bits & ~WEIR_CHAOS_BIT));
+	store64_release(&plan->alive, load64_relaxed(&plan->alive) & ~rules);
 	add32_ordered(&plan->epoch, 1);
 }
 
 void weir_plan_clear(struct weir_plan *plan)
 {
-	weir_plan_clear_rules(plan, UINT64_MAX);
+	weir_plan_drop(plan, ~WEIR_CHAOS_BIT);
+}
+
+/* What they held back has been let go. */
+void weir_plan_vacate(struct weir_plan *plan, uint64_t rules)
+{
+	change(&plan->holding, rules, 0);
+	change(&plan->vacant, 0, rules);
 }
 
 static bool same(uint64_t wanted, uint64_t given)

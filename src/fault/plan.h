@@ -2,7 +2,10 @@
  *
  * Rules are added while others read: a rule counts from when its bit is set in
  * `alive`. Who adds or clears holds the plan's lock (pair/plan.h); readers take
- * none.
+ * none. So the place of a rule that was cleared is taken again only where it is
+ * known that no call goes by it any more: that of a rule that was given for one end
+ * alone (pair/given.h). Who asks whom the rules concern may still see it while it
+ * changes, and asks again, because the epoch is raised before and after.
  */
 #ifndef WEIR_FAULT_PLAN_H
 #define WEIR_FAULT_PLAN_H
@@ -13,7 +16,7 @@
 #include "fault/rule.h"
 
 enum {
-	WEIR_RULES_MAX = 62,        /* of one run, over all its time */
+	WEIR_RULES_MAX = 62,        /* of one run */
 	WEIR_CAPACITIES_MAX = 32,   /* --capacity WHERE:N */
 	WEIR_MARKS_MAX = 32,        /* --mark */
 	WEIR_FIRED_COMM_SIZE = 16,
@@ -42,6 +45,7 @@ struct weir_plan_rule {
 	weir_word32 where_known;    /* 1: `first` is complete */
 	weir_word64 fired;
 	struct weir_fired first;
+	uint32_t slot;              /* of the pair that it was given for */
 };
 
 /* A capacity for some directions: those that the side writes to. */
@@ -53,11 +57,14 @@ struct weir_capacity_rule {
 struct weir_plan {
 	pthread_mutex_t lock;       /* of changes; robust */
 	weir_word64 alive;          /* bits of the rules that hold, and chaos */
-	weir_word32 count;          /* rules that were ever added */
+	weir_word32 count;          /* places that were ever used */
 	weir_word32 epoch;          /* raised by every change */
 	weir_word64 holding;        /* bits of those that may hold a call back */
 	weir_word64 noticed;        /* rules and chaos: things that fired */
-	weir_word64 inside;         /* bits of those that a program gave itself (weir.h) */
+	weir_word64 given;          /* bits of those that were given for one end */
+	weir_word64 vacant;         /* of those, the ones that nobody reads any more */
+	weir_word64 past_fired;     /* rules whose place was taken again, and that fired */
+	weir_word64 past_unfired;   /* ... and that never did */
 	uint64_t seed;
 	uint32_t seed_given;
 	uint32_t capacities;
@@ -70,18 +77,22 @@ struct weir_plan {
 /* Adds a parsed rule behind the others. False where there is no place. Lock. */
 bool weir_plan_add(struct weir_plan *plan, const struct weir_rule *rule);
 
-/* The same for a rule that a program gives itself, for one end of its own. */
-bool weir_plan_add_inside(struct weir_plan *plan, const struct weir_rule *rule);
+/* Adds a rule that concerns one end of the pair in `slot` alone, behind all that
+ * concern that pair: in a vacant place, or a fresh one. False where there is none. Lock. */
+bool weir_plan_give(struct weir_plan *plan, const struct weir_rule *rule, uint32_t slot);
 
-/* The bits of those of one end. */
-uint64_t weir_plan_inside(const struct weir_plan *plan, uint64_t pair, uint32_t side);
+/* Bits of the rules given for one end, whether they hold or not. */
+uint64_t weir_plan_given(const struct weir_plan *plan, uint64_t pair, uint32_t side);
 
-/* No rule holds any more; what they did is remembered, and their places are not
- * used again. Lock. */
+/* No rule holds any more; what they did is remembered. Lock. */
 void weir_plan_clear(struct weir_plan *plan);
 
-/* The same of the rules with these bits alone. Lock. */
-void weir_plan_clear_rules(struct weir_plan *plan, uint64_t bits);
+/* The same for a set of rules. Lock. */
+void weir_plan_drop(struct weir_plan *plan, uint64_t rules);
+
+/* Nobody reads these rules any more, which were given for one end and dropped: their
+ * places may be taken. What they did is remembered until then, and counted after. Lock. */
+void weir_plan_vacate(struct weir_plan *plan, uint64_t rules);
 
 /* The rules that may concern the calls of `op` (0: read, 1: write) of one end,
  * whichever process makes them. */

@@ -28,11 +28,9 @@ static bool read_ops(const struct weir_source *source, struct weir_piece word, u
 }
 
 static bool read_words(const struct weir_source *source, struct weir_words *words,
-                       struct weir_rule *rule)
+                       uint32_t unknown, struct weir_rule *rule)
 {
-	struct weir_words_read read = {
-		.known = ~(WEIR_WORD_BIT(WEIR_WORD_NTH) | WEIR_WORD_BIT(WEIR_WORD_EXE)),
-	};
+	struct weir_words_read read = { .known = ~unknown };
 	struct weir_piece end = weir_piece(words->end, words->end);
 	struct weir_piece word = end;
 
@@ -57,7 +55,8 @@ static bool too_long(const struct weir_source *source, const char *rest)
 
 /* Bytes that nothing is written to stay 0, the padding too: equal rules are equal
  * memory. */
-bool weir_rule_parse(struct weir_rule *rule, const char *text, struct weir_rule_error *error)
+static bool parse(struct weir_rule *rule, const char *text, uint32_t unknown,
+                  struct weir_rule_error *error)
 {
 	struct weir_source source = { text, error };
 	size_t length = strnlen(text, WEIR_RULE_TEXT_SIZE);
@@ -67,9 +66,29 @@ bool weir_rule_parse(struct weir_rule *rule, const char *text, struct weir_rule_
 	if (length == WEIR_RULE_TEXT_SIZE)
 		return too_long(&source, text + WEIR_RULE_TEXT_SIZE - 1);
 	weir_rule_clear(&parsed);
-	if (!read_words(&source, &words, &parsed))
+	if (!read_words(&source, &words, unknown, &parsed))
 		return false;
 	memcpy(parsed.text, text, length);
 	memcpy(rule, &parsed, sizeof parsed);
+	return true;
+}
+
+/* Words of --mark. */
+#define NOT_OF_RULES (WEIR_WORD_BIT(WEIR_WORD_NTH) | WEIR_WORD_BIT(WEIR_WORD_EXE))
+
+bool weir_rule_parse(struct weir_rule *rule, const char *text, struct weir_rule_error *error)
+{
+	return parse(rule, text, NOT_OF_RULES, error);
+}
+
+bool weir_rule_parse_for_end(struct weir_rule *rule, const char *text, uint64_t pair,
+                             uint32_t side, struct weir_rule_error *error)
+{
+	uint32_t known_already = WEIR_WORD_BIT(WEIR_WORD_PAIR) | WEIR_WORD_BIT(WEIR_WORD_SIDE);
+
+	if (!parse(rule, text, NOT_OF_RULES | known_already, error))
+		return false;
+	rule->where.pair = pair;
+	rule->where.side = side;
 	return true;
 }

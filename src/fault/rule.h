@@ -107,6 +107,10 @@ struct weir_rule_error {
 /* Parses a rule. False leaves `rule` as it was. */
 bool weir_rule_parse(struct weir_rule *rule, const char *text, struct weir_rule_error *error);
 
+/* Parses a rule for the calls of one end: its text may not have pair= and side=. */
+bool weir_rule_parse_for_end(struct weir_rule *rule, const char *text, uint64_t pair,
+                             uint32_t side, struct weir_rule_error *error);
+
 /* Parses the words of --mark and --capacity: "pair=2,side=b". `length` bytes of
  * text; a comma inside a word is written "\,". At least one word. `mark`: nth= and
  * exe= are allowed, and side= is not. False leaves `where` as it was. */

@@ -284,6 +284,23 @@ static void longest(void)
 	CHECK(parsed(text).probability == ALWAYS / 2);
 }
 
+static void for_one_end(void)
+{
+	struct weir_rule_error error = { .allowed = "" };
+	struct weir_rule rule;
+
+	CHECK(weir_rule_parse_for_end(&rule, "any:eof:pid=7", 12, 1, &error));
+	CHECK_EQ(rule.where.pair, 12);
+	CHECK_EQ(rule.where.side, 1);
+	CHECK_EQ(rule.where.pid, 7);
+	CHECK_TEXT(rule.text, "any:eof:pid=7");
+	CHECK(!weir_rule_parse_for_end(&rule, "any:eof:side=b", 12, 1, &error));
+	CHECK_EQ(error.column, 9);
+	CHECK(!strstr(error.allowed, "side="));
+	CHECK(!weir_rule_parse_for_end(&rule, "any:eof:pair=12", 12, 1, &error));
+	CHECK_EQ(rule.where.pair, 12);
+}
+
 int main(void)
 {
 	RUN(operations);
@@ -298,5 +315,6 @@ int main(void)
 	RUN(places);
 	RUN(words_in_any_order);
 	RUN(longest);
+	RUN(for_one_end);
 	return weir_test_end();
 }

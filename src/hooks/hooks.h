@@ -55,6 +55,12 @@ int weir_fresh(int fd);
  * it is left to the kernel. */
 bool weir_mark_pair(const int sv[2], bool nonblock, bool wanted);
 
+/* inside.c: gives a program that knows of weir the functions of include/weir.h. */
+int weir_give_inside(void *argument);
+
+/* option.c: takes over what the program set on a socket before weir carried it. */
+void weir_adopt_options(const struct weir_end *end);
+
 /* This process's pid, also in the child of a fork. */
 uint32_t weir_own_pid(void);
 

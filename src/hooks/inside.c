@@ -4,12 +4,24 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
+#include "base/peer.h"
 #include "base/text.h"
 #include "endpoint/bare.h"
 #include "endpoint/faulty.h"
 #include "fault/report.h"
 #include "hooks/hooks.h"
+#include "pair/given.h"
 #include "weir.h"
+
+/* For programs that look them up by name. */
+WEIR_EXPORT int weir_inside_active(void);
+WEIR_EXPORT int weir_inside_pair(int fd, struct weir_pair_info *info, size_t size);
+WEIR_EXPORT int weir_inside_mark(const int sv[2]);
+WEIR_EXPORT int weir_inside_unmark(int fd);
+WEIR_EXPORT int weir_inside_set_capacity(int fd, uint64_t bytes);
+WEIR_EXPORT int weir_inside_fault(int fd, const char *rule);
+WEIR_EXPORT const char *weir_inside_fault_error(void);
+WEIR_EXPORT int weir_inside_clear_faults(int fd);
 
 static int finish(int result, int saved)
 {
@@ -40,14 +52,6 @@ static int find_end(int fd, struct weir_end *end)
 	if (error)
 		return error;
 	return weir_end_of(fd, end) ? 0 : -EBADF;
-}
-
-/* A lock of a pair that has gone: the descriptor was closed meanwhile. */
-static int lock(const struct weir_pipe_ref *ref)
-{
-	int error = weir_pipe_lock(ref);
-
-	return error == -ESTALE ? -EBADF : error;
 }
 
 /* A descriptor of this process for the other end, or -1. */
@@ -112,23 +116,15 @@ WEIR_EXPORT int weir_inside_pair(int fd, struct weir_pair_info *info, size_t siz
 	return finish(0, saved);
 }
 
+/* A pair that has gone: the descriptor was closed meanwhile. */
 WEIR_EXPORT int weir_inside_set_capacity(int fd, uint64_t bytes)
 {
 	struct weir_end end;
 	int saved = errno, error = find_end(fd, &end);
 
-	if (!error && (bytes == 0 || bytes > weir_session.ring_span - WEIR_ASIDE_SIZE))
-		error = -EINVAL;
-	if (!error && load32_relaxed(&end.out.pipe->carrier) != WEIR_BY_RING)
-		error = -EOPNOTSUPP;
 	if (!error)
-		error = lock(&end.out);
-	if (error)
-		return finish(error, saved);
-	weir_pair_set_capacity(&weir_session, &end.out, bytes, true);
-	weir_pipe_unlock(&end.out);
-	tell_waiting(&end);
-	return finish(0, saved);
+		error = weir_end_set_capacity(&end, bytes);
+	return finish(error == -ESTALE ? -EBADF : error, saved);
 }
 
 /* ---- mark and unmark ---- */
@@ -139,21 +135,35 @@ static int check_socket(int fd)
 
 	if (domain < 0)
 		return domain == -EBADF ? -EBADF : -EINVAL;
+	weir_recognise(fd);         /* another process may have marked it */
 	if (weir_marked(fd))
 		return -EALREADY;
-	if (domain != AF_UNIX || os_getsockopt_int(fd, SO_TYPE) != SOCK_STREAM ||
-	    os_queued_in(fd) != 0)
+	if (domain != AF_UNIX || os_getsockopt_int(fd, SO_TYPE) != SOCK_STREAM)
 		return -EINVAL;
-	return 0;
+	return os_queued_in(fd) != 0 ? -EBUSY : 0;
 }
 
-/* Only a byte tells: what one of them sends comes to the other. */
-static bool are_peers(const int sv[2])
+static int check_peers(const int sv[2])
 {
-	char byte = 0;
+	uint64_t a = os_inode(sv[0]), b = os_inode(sv[1]), peer = 0;
 
-	return sv[0] != sv[1] && os_send_now(sv[0], &byte, 1, MSG_NOSIGNAL) == 1 &&
-	       os_queued_in(sv[1]) == 1 && os_recv_now(sv[1], &byte, 1, 0) == 1;
+	if (weir_peer_of(a, &peer) != 0)
+		return -EOPNOTSUPP;
+	return peer == b && a != b ? 0 : -EINVAL;
+}
+
+/* It may have options set, be in the set of an epoll, or be shut already. */
+static void adopt(int fd)
+{
+	struct weir_end end;
+
+	if (!weir_end_of(fd, &end))
+		return;
+	store32_relaxed(&end.slot->end[end.side].nonblock, os_nonblocking(fd));
+	weir_adopt_options(&end);
+	weir_end_identify(&end);
+	weir_end_watch(&end, POLLIN | POLLOUT, true);
+	weir_end_after_shutdown(&end);
 }
 
 static int mark(const int sv[2])
@@ -164,15 +174,15 @@ static int mark(const int sv[2])
 		error = -EINVAL;
 	for (int i = 0; !error && i < 2; i++)
 		error = check_socket(sv[i]);
-	if (!error && !are_peers(sv))
-		error = -EINVAL;
+	if (!error)
+		error = check_peers(sv);
 	if (error)
 		return error;
-	if (!weir_mark_pair(sv, os_nonblocking(sv[0]), true))
+	if (!weir_mark_pair(sv, false, true))
 		return -ENOSPC;
-	struct weir_end b;
-	if (weir_end_of(sv[1], &b))
-		store32_relaxed(&b.slot->end[b.side].nonblock, os_nonblocking(sv[1]));
+	adopt(sv[0]);
+	adopt(sv[1]);
+	os_each_descriptor(weir_recognise); /* duplicates */
 	return 0;
 }
 
@@ -208,18 +218,13 @@ static int explain(const char *rule, const struct weir_rule_error *error)
 	return -EINVAL;
 }
 
-/* First as it was given, so that what is wrong with it is told in its own words. */
 static int parse_for(const struct weir_end *end, const char *text, struct weir_rule *rule)
 {
-	char buffer[2 * WEIR_RULE_TEXT_SIZE];
-	struct weir_text placed = weir_text_over(buffer, sizeof(buffer));
 	struct weir_rule_error error = {.column = 1};
 
-	if (!weir_rule_parse(rule, text, &error))
-		return explain(text, &error);
-	weir_text_add(&placed, "%s:pair=%llu:side=%c", text,
-	              (unsigned long long)end->slot->number, end->side ? 'b' : 'a');
-	return weir_rule_parse(rule, buffer, &error) ? 0 : explain(buffer, &error);
+	if (weir_rule_parse_for_end(rule, text, end->slot->number, (uint32_t)end->side, &error))
+		return 0;
+	return explain(text, &error);
 }
 
 WEIR_EXPORT int weir_inside_fault(int fd, const char *text)
@@ -233,12 +238,9 @@ WEIR_EXPORT int weir_inside_fault(int fd, const char *text)
 		error = text ? parse_for(&end, text, &rule) : -EINVAL;
 	if (error)
 		return finish(error, saved);
-	weir_plan_lock(&weir_session);
-	bool added = weir_plan_add_inside(weir_session.plan, &rule);
-	weir_pair_arm_all(&weir_session);
-	weir_plan_unlock(&weir_session);
+	error = weir_pair_give(&weir_session, end.index, &rule);
 	tell_waiting(&end);
-	return finish(added ? 0 : -ENOSPC, saved);
+	return finish(error, saved);
 }
 
 WEIR_EXPORT const char *weir_inside_fault_error(void)
@@ -254,15 +256,28 @@ WEIR_EXPORT int weir_inside_clear_faults(int fd)
 
 	if (error)
 		return finish(error, saved);
-	weir_plan_lock(&weir_session);
-	uint64_t bits = weir_plan_inside(weir_session.plan, end.slot->number, (uint32_t)end.side);
-	weir_plan_clear_rules(weir_session.plan, bits);
-	weir_pair_arm_all(&weir_session);
-	weir_plan_unlock(&weir_session);
-	if (bits & load64_relaxed(&weir_session.plan->holding)) {
-		weir_end_release(&end, WEIR_OP_READ);
-		weir_end_release(&end, WEIR_OP_WRITE);
-	}
+	weir_pair_take_back(&weir_session, end.index, (uint32_t)end.side);
 	tell_waiting(&end);
 	return finish(0, saved);
+}
+
+/* ---- how programs find them ---- */
+
+int weir_give_inside(void *argument)
+{
+	static const struct weir_inside inside = {
+	        .size = sizeof(inside),
+	        .active = weir_inside_active,
+	        .pair = weir_inside_pair,
+	        .mark = weir_inside_mark,
+	        .unmark = weir_inside_unmark,
+	        .set_capacity = weir_inside_set_capacity,
+	        .fault = weir_inside_fault,
+	        .fault_error = weir_inside_fault_error,
+	        .clear_faults = weir_inside_clear_faults,
+	};
+	const struct weir_inside *given = &inside;
+
+	memcpy(argument, &given, sizeof(given));
+	return 0;
 }

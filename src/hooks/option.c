@@ -7,6 +7,7 @@
 #include "base/os.h"
 #include "hooks/hooks.h"
 #include "pipe/bell.h"
+#include "weir.h"
 
 static int give_int(void *argument, uint64_t value)
 {
@@ -81,6 +82,8 @@ WEIR_EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(list, request);
 	void *argument = va_arg(list, void *);
 	va_end(list);
+	if (__builtin_expect(fd == WEIR_INSIDE_FD && request == WEIR_INSIDE_REQUEST, 0))
+		return weir_give_inside(argument);
 	if (!weir_end_of(fd, &end))
 		return weir_real()->ioctl(fd, request, argument);
 	return control_marked(&end, request, argument);
@@ -196,6 +199,32 @@ static int set_peek_offset(const struct weir_end *end, const void *value, sockle
 	memcpy(&offset, value, sizeof(offset));
 	store32_relaxed(&end->slot->end[end->side].peek_off, (uint32_t)(offset < 0 ? -1 : offset) + 1);
 	return 0;
+}
+
+/* What the kernel knows of a socket that weir has just begun to carry. */
+void weir_adopt_options(const struct weir_end *end)
+{
+	struct weir_end_shared *shared = &end->slot->end[end->side];
+	int sndbuf = os_getsockopt_int(end->fd, SO_SNDBUF);
+	int rcvbuf = os_getsockopt_int(end->fd, SO_RCVBUF);
+	int lowest = os_getsockopt_int(end->fd, SO_RCVLOWAT);
+	int none = -1, peek = none;
+	socklen_t len = sizeof(peek);
+
+	if (sndbuf > 0 && (uint32_t)sndbuf != load32_relaxed(&shared->sndbuf))
+		weir_end_set_sndbuf(end, (uint32_t)sndbuf);
+	if (rcvbuf > 0)
+		store32_relaxed(&shared->rcvbuf, (uint32_t)rcvbuf);
+	if (lowest > 0)
+		store32_relaxed(&shared->rcvlowat, (uint32_t)lowest);
+	if (os_getsockopt_int(end->fd, SO_PASSCRED) > 0)
+		store32_ordered(&end->in.pipe->hand_over, 1);
+	if (os_timeout_ms(end->fd, SO_RCVTIMEO) >= 0 || os_timeout_ms(end->fd, SO_SNDTIMEO) >= 0)
+		store32_relaxed(&shared->timed, 1);
+	/* From now on this socket's queue holds bells, of which none is skipped. */
+	if (weir_real()->getsockopt(end->fd, SOL_SOCKET, SO_PEEK_OFF, &peek, &len) == 0 && peek >= 0 &&
+	    weir_real()->setsockopt(end->fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none)) == 0)
+		store32_relaxed(&shared->peek_off, (uint32_t)peek + 1);
 }
 
 /* After the kernel took an option that weir has to know of. */
