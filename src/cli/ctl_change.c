@@ -13,8 +13,8 @@
 
 static bool anybody_sleeps(const struct weir_slot *slot)
 {
-	for (int i = 0; i < 4 * WEIR_SLEEPERS_MAX; i++)
-		if (load32_relaxed(&slot->pipe[i / 8].sleepers[i / 4 % 2][i % WEIR_SLEEPERS_MAX].tid))
+	for (int i = 0; i < 4; i++)
+		if (weir_pipe_has_sleeper(&slot->pipe[i / 2], i % 2))
 			return true;
 	return false;
 }

@@ -95,19 +95,11 @@ static void act(const struct weir_stuck *s)
 
 /* ---- from inside ---- */
 
-static bool any_sleeper(const struct weir_sleeper sleepers[WEIR_SLEEPERS_MAX])
-{
-	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
-		if (load32_ordered(&sleepers[i].tid) != 0)
-			return true;
-	return false;
-}
-
 /* Does somebody sleep on this side, and everybody who does in vain? */
 static bool side_is_stuck(const struct weir_slot *slot, int side)
 {
-	bool reads = any_sleeper(slot->pipe[!side].sleepers[0]);
-	bool writes = any_sleeper(slot->pipe[side].sleepers[1]);
+	bool reads = weir_pipe_has_sleeper(&slot->pipe[!side], 0);
+	bool writes = weir_pipe_has_sleeper(&slot->pipe[side], 1);
 
 	if (reads && !weir_sleeps_in_vain(slot, !side * 8))
 		return false;

@@ -186,24 +186,16 @@ void weir_end_stall(const struct weir_end *end, int op)
 	or64_ordered(op == WEIR_OP_READ ? &pipe->rules_read : &pipe->rules_write, WEIR_DONE_BIT);
 }
 
-static bool anybody_sleeps(const struct weir_pipe *pipe, int op)
-{
-	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
-		if (load32_ordered(&pipe->sleepers[op][i].tid) != 0)
-			return true;
-	return false;
-}
-
 /* A bell wakes who reads; a longer queue wakes who writes. Neither is true, so nobody
  * else shall see it. */
 void weir_end_nudge(const struct weir_end *end, int peer, bool hold)
 {
-	if (peer >= 0 && (hold || anybody_sleeps(end->in.pipe, WEIR_OP_READ)) &&
+	if (peer >= 0 && (hold || weir_pipe_has_sleeper(end->in.pipe, WEIR_OP_READ)) &&
 	    weir_pipe_lock_writer(&end->in) == 0) {
 		weir_bell_ring(&end->in, peer);
 		weir_pipe_unlock_writer(&end->in);
 	}
-	if ((hold || anybody_sleeps(end->out.pipe, WEIR_OP_WRITE) || weir_pipe_writable(&end->out)) &&
+	if ((hold || weir_pipe_has_sleeper(end->out.pipe, WEIR_OP_WRITE) || weir_pipe_writable(&end->out)) &&
 	    weir_pipe_lock_writer(&end->out) == 0) {
 		weir_bell_make_writable(&end->out, end->fd);
 		weir_pipe_unlock_writer(&end->out);

@@ -106,6 +106,15 @@ struct weir_pipe {
 	_Alignas(64) unsigned char aside[WEIR_ASIDE_SIZE];
 };
 
+/* Does anybody sleep who reads (`op` 0), or writes (1)? */
+static inline bool weir_pipe_has_sleeper(const struct weir_pipe *pipe, int op)
+{
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
+		if (load32_ordered(&pipe->sleepers[op][i].tid) != 0)
+			return true;
+	return false;
+}
+
 /* A pipe as one process sees it. */
 struct weir_pipe_ref {
 	struct weir_pipe *pipe;
