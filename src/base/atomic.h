@@ -65,6 +65,15 @@ static inline bool swap32_if(weir_word32 *w, uint32_t expected, uint32_t v)
 	        w, &expected, v, memory_order_acq_rel, memory_order_acquire);
 }
 
+/* Makes the word at least `v`. */
+static inline void raise32_relaxed(weir_word32 *w, uint32_t v)
+{
+	uint32_t now = load32_relaxed(w);
+
+	while (now < v && !swap32_if(w, now, v))
+		now = load32_relaxed(w);
+}
+
 static inline uint64_t load64_relaxed(const weir_word64 *w)
 {
 	return atomic_load_explicit(w, memory_order_relaxed);

@@ -48,19 +48,11 @@ bool weir_end_of(int fd, struct weir_end *end)
 	return true;
 }
 
-static void raise_bound(int fd)
-{
-	uint32_t now = load32_relaxed(&bound);
-
-	while (now < (uint32_t)fd + 1 && !swap32_if(&bound, now, (uint32_t)fd + 1))
-		now = load32_relaxed(&bound);
-}
-
 void weir_table_enter(int fd, uint32_t index, int side, uint32_t generation)
 {
 	weir_table_fresh(fd);
 	add32_relaxed(&references[index][side], 1);
-	raise_bound(fd);
+	raise32_relaxed(&bound, (uint32_t)fd + 1);
 	if (load32_relaxed(&weir_session.slots[index].end[side].fd) == UINT32_MAX)
 		store32_relaxed(&weir_session.slots[index].end[side].fd, (uint32_t)fd);
 	store64_release(&weir_table[fd], pack(index, side, generation));

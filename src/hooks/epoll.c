@@ -44,14 +44,6 @@ static void set_out(struct watch *w, uint32_t events)
 		add32_ordered(&out_count, UINT32_MAX);
 }
 
-static void raise_bound(int fd)
-{
-	uint32_t now = load32_relaxed(&bound);
-
-	while (now < (uint32_t)fd + 1 && !swap32_if(&bound, now, (uint32_t)fd + 1))
-		now = load32_relaxed(&bound);
-}
-
 static void note(int epfd, int fd, const struct epoll_event *event)
 {
 	if (fd < 0 || fd >= WATCHES_MAX)
@@ -60,7 +52,7 @@ static void note(int epfd, int fd, const struct epoll_event *event)
 	set_out(w, 0);
 	store64_relaxed(&w->data, event->data.u64);
 	store32_relaxed(&w->events, event->events);
-	raise_bound(fd);
+	raise32_relaxed(&bound, (uint32_t)fd + 1);
 	store32_release(&w->set, (uint32_t)epfd + 1);
 }
 
