@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <linux/futex.h>
 
+#include "base/lock.h"
+
 enum { INDEX_BITS = 12, INDEX_MASK = WEIR_LIVES_MAX - 1 };
 
 _Static_assert(WEIR_LIVES_MAX == 1 << INDEX_BITS, "a token holds the index");
@@ -10,17 +12,6 @@ _Static_assert(WEIR_LIVES_MAX == 1 << INDEX_BITS, "a token holds the index");
 static uint32_t token_of(uint32_t index, uint32_t birth)
 {
 	return birth << INDEX_BITS | index;
-}
-
-static void make_lock(pthread_mutex_t *lock)
-{
-	pthread_mutexattr_t attr;
-
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	pthread_mutex_init(lock, &attr);
-	pthread_mutexattr_destroy(&attr);
 }
 
 /* A record that nobody had before; INDEX_MASK + 1 where there is none. */
@@ -34,7 +25,7 @@ static uint32_t take_fresh(const struct weir_session *s)
 			return INDEX_MASK + 1;
 		if (!swap32_if(touched, index, index + 1))
 			continue;
-		make_lock(&s->lives[index].lock);
+		weir_lock_make(&s->lives[index].lock);
 		pthread_mutex_lock(&s->lives[index].lock);
 		return index;
 	}
