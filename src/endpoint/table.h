@@ -31,7 +31,7 @@ extern struct weir_session weir_session;
 /* This process's token (pair/life.h). */
 extern weir_word32 weir_own_life;
 
-/* Its pid. */
+/* Its pid; 0 before anybody asked. */
 extern weir_word32 weir_own_process;
 
 /* This process has come into the session, by its start or by a fork. */

@@ -9,7 +9,6 @@
 #include "endpoint/bare.h"
 #include "hooks/hooks.h"
 
-static weir_word32 own_pid;
 static weir_word32 vfork_pending;
 
 static uint32_t kernel_pid(void)
@@ -19,21 +18,20 @@ static uint32_t kernel_pid(void)
 
 uint32_t weir_own_pid(void)
 {
-	uint32_t pid = load32_relaxed(&own_pid);
+	uint32_t pid = load32_relaxed(&weir_own_process);
 
 	if (pid == 0) {
 		pid = kernel_pid();
-		store32_relaxed(&own_pid, pid);
+		store32_relaxed(&weir_own_process, pid);
 	}
 	return pid;
 }
 
 static pid_t forked(pid_t pid)
 {
-	if (pid == 0) {
-		store32_relaxed(&own_pid, kernel_pid());
+	if (pid == 0)
 		weir_own_life_begins();
-	} else if (pid < 0)
+	else if (pid < 0)
 		weir_endpoints_fork_failed();
 	return pid;
 }
