@@ -53,3 +53,17 @@ void weir_text_clear(struct weir_text *t)
 	t->cut = false;
 	t->start[0] = '\0';
 }
+
+void weir_text_add_quoted(struct weir_text *t, const char *s)
+{
+	weir_text_add_byte(t, '"');
+	for (; *s; s++) {
+		unsigned char byte = (unsigned char)*s;
+
+		if (byte < 0x20 || byte >= 0x7f || byte == '"' || byte == '\\')
+			weir_text_add(t, "\\u%04x", byte);
+		else
+			weir_text_add_byte(t, (char)byte);
+	}
+	weir_text_add_byte(t, '"');
+}

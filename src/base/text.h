@@ -23,6 +23,10 @@ void weir_text_addv(struct weir_text *t, const char *format, va_list arguments)
 	__attribute__((format(printf, 2, 0)));
 void weir_text_add_byte(struct weir_text *t, char byte);
 
+/* A JSON string. Bytes outside printable ASCII become \u00XX, one for one: valid
+ * whatever a name holds, and nothing is lost. */
+void weir_text_add_quoted(struct weir_text *t, const char *s);
+
 /* Room for that many bytes more. */
 size_t weir_text_room(const struct weir_text *t);
 

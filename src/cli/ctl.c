@@ -10,11 +10,16 @@
 #include "base/message.h"
 #include "base/os.h"
 #include "base/parse.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/status.h"
 #include "pair/listing.h"
 
-enum { PID_MAX = 4194304, NUMBER_SIZE = 24 };
+enum {
+	PID_MAX = 4194304,
+	NUMBER_SIZE = 24,
+	JSON_TEXT_SIZE = 6 * WEIR_RULE_TEXT_SIZE + 3, /* the longest is a rule */
+};
 
 static const struct {
 	const char *name;
@@ -118,15 +123,11 @@ void weir_ctl_nudge(struct weir_ctl_target *t, bool hold)
 
 void weir_ctl_json_text(const char *text)
 {
-	putchar('"');
-	for (; *text; text++) {
-		unsigned char byte = (unsigned char)*text;
-		if (byte < 0x20 || byte >= 0x7f || byte == '"' || byte == '\\')
-			printf("\\u%04x", byte);
-		else
-			putchar(byte);
-	}
-	putchar('"');
+	char buffer[JSON_TEXT_SIZE];
+	struct weir_text quoted = weir_text_over(buffer, sizeof buffer);
+
+	weir_text_add_quoted(&quoted, text);
+	fputs(buffer, stdout);
 }
 
 int weir_ctl_done(const struct weir_ctl *c)

@@ -75,22 +75,6 @@ static int flush(struct weir_text *out, int fd)
 	return 0;
 }
 
-/* A command name may hold any byte. Those outside printable ASCII become
- * \u00XX, one for one: valid JSON, and nothing is lost. */
-static void add_string(struct weir_text *out, const char *s)
-{
-	weir_text_add_byte(out, '"');
-	for (; *s; s++) {
-		unsigned char byte = (unsigned char)*s;
-
-		if (byte < 0x20 || byte >= 0x7f || byte == '"' || byte == '\\')
-			weir_text_add(out, "\\u%04x", byte);
-		else
-			weir_text_add_byte(out, (char)byte);
-	}
-	weir_text_add_byte(out, '"');
-}
-
 static void add_direction(struct weir_text *out, const char *name,
                           const struct weir_pipe_stats *stats)
 {
@@ -108,7 +92,7 @@ static void add_pair(struct weir_text *out, const struct weir_pair_record *pair)
 {
 	weir_text_add(out, "{\"number\":%" PRIu64 ",\"pid\":%" PRIu32 ",\"comm\":", pair->number,
 	              pair->pid);
-	add_string(out, pair->comm);
+	weir_text_add_quoted(out, pair->comm);
 	add_direction(out, "a_to_b", &pair->pipe[0]);
 	add_direction(out, "b_to_a", &pair->pipe[1]);
 	weir_text_add_byte(out, '}');
@@ -154,14 +138,14 @@ static void add_first(struct weir_text *out, const struct weir_fired *f)
 	weir_text_add(out, "{\"pair\":%" PRIu64 ",\"side\":\"%s\"", f->pair, f->side ? "b" : "a");
 	weir_text_add(out, ",\"op\":\"%s\",\"pid\":%" PRIu32, f->op ? "write" : "read", f->pid);
 	weir_text_add(out, ",\"comm\":");
-	add_string(out, comm);
+	weir_text_add_quoted(out, comm);
 	weir_text_add(out, ",\"call\":%" PRIu64 ",\"byte\":%" PRIu64 "}", f->call, f->byte);
 }
 
 static void add_rule(struct weir_text *out, const struct weir_plan_rule *r)
 {
 	weir_text_add(out, "{\"rule\":");
-	add_string(out, r->rule.text);
+	weir_text_add_quoted(out, r->rule.text);
 	weir_text_add(out, ",\"fired\":%" PRIu64 ",\"first\":", load64_acquire(&r->fired));
 	if (load32_acquire(&r->where_known))
 		add_first(out, &r->first);
