@@ -7,8 +7,11 @@
 #include "hooks/real.h"
 
 /* start.c: the session of this process; started on first need. False where
- * there is none (it is said once, under --verbose). */
+ * there is none. */
 bool weir_start(void);
+
+/* A pair stays with the kernel for want of a session: says why, once. */
+void weir_say_no_session(void);
 
 /* Finds marked descriptors again that came through exec or SCM_RIGHTS. */
 void weir_recognise(int fd);

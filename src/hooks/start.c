@@ -29,6 +29,8 @@ static struct weir_config own_config;
 static struct weir_plan own_plan;
 static bool owns_session;
 static weir_word32 state;       /* 0: not tried, 1: being tried, 2: there, 3: none */
+static int why_none;            /* -errno */
+static weir_word32 none_said;
 
 /* The environment as the kernel gave it: libc's own pointer to it may not be set
  * yet, and what the program changes later changes nothing here. */
@@ -242,10 +244,8 @@ static bool start_now(const char *path)
 	int error = path ? attach_to(path) : create_own();
 
 	if (error) {
+		why_none = error;
 		store32_release(&state, 3);
-		if (!path || verbose)
-			weir_say("no session (%s): socketpairs are the kernel's",
-			         strerrordesc_np(-error));
 		return false;
 	}
 	started(path != NULL);
@@ -259,6 +259,13 @@ bool weir_start(void)
 	while (load32_acquire(&state) == 1)
 		sched_yield();
 	return load32_acquire(&state) == 2;
+}
+
+void weir_say_no_session(void)
+{
+	if (load32_acquire(&state) == 3 && swap32_if(&none_said, 0, 1))
+		weir_say("no session (%s): socketpairs are the kernel's",
+		         weir_session_trouble(why_none));
 }
 
 /* Before any other library's constructor that may use a socket. */

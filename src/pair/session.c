@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -135,6 +136,18 @@ static void make_plan(struct weir_plan *into, const struct weir_plan *plan)
 	if (!into->seed_given)
 		into->seed = fresh_seed();
 	weir_lock_make(&into->lock);
+}
+
+const char *weir_session_trouble(int error)
+{
+	const char *text = strerrordesc_np(-error);
+
+	switch (-error) {
+	case ENOMEM: return "no room for its memory: fewer --max-pairs need less";
+	case EFBIG: return "its memory exceeds the limit of file sizes: fewer --max-pairs need less";
+	case EPROTO: return "WEIR_SESSION names none of this version";
+	default: return text ? text : "unknown error";
+	}
 }
 
 int weir_session_create(struct weir_session *s, const struct weir_config *config,

@@ -28,6 +28,9 @@ struct weir_session {
 int weir_session_create(struct weir_session *s, const struct weir_config *config,
                         const struct weir_plan *plan, int *fd);
 
+/* What such an error of a session means, for people. */
+const char *weir_session_trouble(int error);
+
 /* Maps the session behind `path` (as WEIR_SESSION names it) and leaves no
  * descriptor open. Returns 0 or -errno; -EPROTO where the file is no session of
  * this version. */
