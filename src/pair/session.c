@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -67,16 +68,52 @@ static void set_offsets(struct weir_header *h)
 	        align(h->faults_offset + slots * sizeof(struct weir_slot_faults), 4096);
 }
 
-static void lay_out(struct weir_header *h, const struct weir_config *config)
+static uint64_t soft_limit(int resource)
 {
-	uint64_t slots = config->max_pairs;
+	struct rlimit limit;
 
-	h->ring_span = span_for(config);
-	while (slots > 1 && slots * 2 > (UINT64_C(1) << FILE_SIZE_SHIFT_MAX) / h->ring_span)
-		slots /= 2;
+	if (os_call(SYS_prlimit64, 0, resource, 0, (long)&limit, 0, 0) != 0)
+		return RLIM_INFINITY;
+	return limit.rlim_cur;
+}
+
+/* Half of a limited address space is the program's. */
+static uint64_t file_size_max(void)
+{
+	uint64_t max = UINT64_C(1) << FILE_SIZE_SHIFT_MAX;
+
+	if (soft_limit(RLIMIT_AS) / 2 < max)
+		max = soft_limit(RLIMIT_AS) / 2;
+	return soft_limit(RLIMIT_FSIZE) < max ? soft_limit(RLIMIT_FSIZE) : max;
+}
+
+static void set_size(struct weir_header *h, uint64_t slots)
+{
 	h->slots = (uint32_t)slots;
 	set_offsets(h);
 	h->file_size = h->rings_offset + slots * 2 * h->ring_span;
+}
+
+/* Fewer slots than asked for where no more fit: a session that is short of them
+ * says so when it comes to that. */
+static void lay_out(struct weir_header *h, const struct weir_config *config)
+{
+	uint64_t slots = config->max_pairs, max = file_size_max();
+
+	h->ring_span = span_for(config);
+	set_size(h, slots);
+	while (slots > 1 && h->file_size > max)
+		set_size(h, slots /= 2);
+}
+
+/* A file that is too large would be answered with a signal. */
+static int make_room(int file, uint64_t size)
+{
+	long error = soft_limit(RLIMIT_FSIZE) < size
+	                     ? -EFBIG
+	                     : os_call(SYS_ftruncate, file, (long)size, 0, 0, 0, 0);
+
+	return error ? (int)error : (int)os_call(SYS_fchmod, file, 0600, 0, 0, 0, 0);
 }
 
 static void write_config(struct weir_header *h, const struct weir_config *config)
@@ -144,7 +181,7 @@ const char *weir_session_trouble(int error)
 
 	switch (-error) {
 	case ENOMEM: return "no room for its memory: fewer --max-pairs need less";
-	case EFBIG: return "its memory exceeds the limit of file sizes: fewer --max-pairs need less";
+	case EFBIG: return "RLIMIT_FSIZE is smaller than its memory";
 	case EPROTO: return "WEIR_SESSION names none of this version";
 	default: return text ? text : "unknown error";
 	}
@@ -159,13 +196,11 @@ int weir_session_create(struct weir_session *s, const struct weir_config *config
 	if (file < 0)
 		return file;
 	lay_out(&made, config);
-	long error = os_call(SYS_ftruncate, file, (long)made.file_size, 0, 0, 0, 0);
-	if (error == 0)
-		error = os_call(SYS_fchmod, file, 0600, 0, 0, 0, 0);
-	void *at = error == 0 ? map(made.file_size, file) : NULL;
+	int error = make_room(file, made.file_size);
+	void *at = error ? NULL : map(made.file_size, file);
 	if (!at) {
 		os_close(file);
-		return error ? (int)error : -ENOMEM;
+		return error ? error : -ENOMEM;
 	}
 	write_config(&made, config);
 	made.version = WEIR_LAYOUT_VERSION;
