@@ -25,7 +25,10 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-enum { DESCRIPTORS_TRIED = 1024 };
+enum {
+	DESCRIPTORS_MAX = 1 << 20,  /* fs.nr_open, unless somebody raised it */
+	ASKED_AT_ONCE = 256,
+};
 
 /* libc's own entry points: this library exports the same names. */
 static union {
@@ -225,6 +228,23 @@ int os_timeout_ms(int fd, int option)
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
+/* Without /proc: poll tells of many numbers at once which are open. Where it refuses
+ * (RLIMIT_NOFILE), all of them may be. */
+static void each_asked_for(void (*act)(int fd))
+{
+	struct pollfd asked[ASKED_AT_ONCE];
+	struct timespec none = {0, 0};
+
+	for (int first = 0; first < DESCRIPTORS_MAX; first += ASKED_AT_ONCE) {
+		for (int i = 0; i < ASKED_AT_ONCE; i++)
+			asked[i] = (struct pollfd){.fd = first + i};
+		os_call(SYS_ppoll, (long)asked, ASKED_AT_ONCE, (long)&none, 0, 0, 0);
+		for (int i = 0; i < ASKED_AT_ONCE; i++)
+			if (!(asked[i].revents & POLLNVAL))
+				act(asked[i].fd);
+	}
+}
+
 void os_each_descriptor(void (*act)(int fd))
 {
 	_Alignas(struct dirent64) char piece[2048];
@@ -233,8 +253,7 @@ void os_each_descriptor(void (*act)(int fd))
 	                   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
 
 	if (dir < 0) {
-		for (int fd = 0; fd < DESCRIPTORS_TRIED; fd++)
-			act(fd);
+		each_asked_for(act);
 		return;
 	}
 	while ((n = os_call(SYS_getdents64, dir, (long)piece, sizeof(piece), 0, 0, 0)) > 0) {

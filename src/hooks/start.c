@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/message.h"
 #include "base/options.h"
 #include "base/os.h"
@@ -118,11 +119,23 @@ static bool keeps_access(int fd)
 	return user == 0 || (os_call(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0 && st.st_uid == user);
 }
 
+/* The loader goes on without a library that it does not find. */
+static bool can_load_library(void)
+{
+	const char *library = weir_library_name();
+	int fd = library ? file_open(library) : -ENOENT;
+
+	if (fd >= 0)
+		os_close(fd);
+	return fd >= 0;
+}
+
 bool weir_can_join(void)
 {
 	const char *path = env_session + sizeof(session_name);
 	long fd = os_call(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC | O_NOCTTY, 0, 0, 0);
-	bool can = fd >= 0 && keeps_access((int)fd);
+	bool can = fd >= 0 && keeps_access((int)fd) &&
+	           weir_session_can_map(&weir_session, (int)fd) && can_load_library();
 
 	if (fd >= 0)
 		os_close((int)fd);

@@ -15,6 +15,7 @@
 enum {
 	RING_SPAN_MIN = 1 << 20,    /* room to raise a capacity while the program runs */
 	FILE_SIZE_SHIFT_MAX = 44,   /* 16 TiB of (sparse) file: an eighth of the address space */
+	PROGRAM_SPACE = 1 << 30,    /* more than a program has mapped when it maps the session */
 };
 
 static uint64_t align(uint64_t n, uint64_t to)
@@ -140,7 +141,8 @@ static void *map(uint64_t size, int fd)
 	return at;
 }
 
-static void point_into(struct weir_session *s, void *at, const struct weir_header *h)
+static void point_into(struct weir_session *s, void *at, const struct weir_header *h,
+                       const struct stat *st)
 {
 	unsigned char *base = at;
 
@@ -154,6 +156,8 @@ static void point_into(struct weir_session *s, void *at, const struct weir_heade
 	s->file_size = h->file_size;
 	s->ring_span = h->ring_span;
 	s->slot_count = h->slots;
+	s->device = st->st_dev;
+	s->inode = st->st_ino;
 }
 
 /* Drawn from the kernel: the program's own randomness is none of our business. */
@@ -191,12 +195,15 @@ int weir_session_create(struct weir_session *s, const struct weir_config *config
                         const struct weir_plan *plan, int *fd)
 {
 	struct weir_header made = {.magic = 0};
+	struct stat st;
 	int file = os_memfd("weir-session");
 
 	if (file < 0)
 		return file;
 	lay_out(&made, config);
 	int error = make_room(file, made.file_size);
+	if (!error)
+		error = (int)os_call(SYS_fstat, file, (long)&st, 0, 0, 0, 0);
 	void *at = error ? NULL : map(made.file_size, file);
 	if (!at) {
 		os_close(file);
@@ -208,7 +215,7 @@ int weir_session_create(struct weir_session *s, const struct weir_config *config
 	made.magic = WEIR_MAGIC;
 	struct weir_header *h = at;
 	*h = made;
-	point_into(s, at, &made);
+	point_into(s, at, &made, &st);
 	make_plan(s->plan, plan);
 	*fd = file;
 	return 0;
@@ -250,8 +257,24 @@ int weir_session_map(struct weir_session *s, int fd)
 	void *at = map(h.file_size, fd);
 	if (!at)
 		return -ENOMEM;
-	point_into(s, at, &h);
+	point_into(s, at, &h, &st);
 	return 0;
+}
+
+/* In a chroot or a PID namespace its path may lead to another file. */
+static bool is_file_of(const struct weir_session *s, int fd)
+{
+	struct stat st;
+
+	return os_call(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0 && st.st_dev == s->device &&
+	       st.st_ino == s->inode;
+}
+
+bool weir_session_can_map(const struct weir_session *s, int fd)
+{
+	uint64_t space = s->file_size < PROGRAM_SPACE ? s->file_size : PROGRAM_SPACE;
+
+	return is_file_of(s, fd) && soft_limit(RLIMIT_AS) >= s->file_size + space;
 }
 
 int weir_session_attach(struct weir_session *s, const char *path)

@@ -20,6 +20,9 @@ struct weir_session {
 	uint64_t file_size;
 	uint64_t ring_span;
 	uint32_t slot_count;
+	/* Which file it is. */
+	uint64_t device;
+	uint64_t inode;
 };
 
 /* Makes a session of its own file (memfd, mode 0600, close-on-exec) and maps it.
@@ -35,6 +38,9 @@ const char *weir_session_trouble(int error);
  * descriptor open. Returns 0 or -errno; -EPROTO where the file is no session of
  * this version. */
 int weir_session_attach(struct weir_session *s, const char *path);
+
+/* Can a program that starts now map this session, by the open file `fd`? */
+bool weir_session_can_map(const struct weir_session *s, int fd);
 
 /* Maps the session of an open file. The descriptor stays the caller's. */
 int weir_session_map(struct weir_session *s, int fd);
