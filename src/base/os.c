@@ -208,6 +208,15 @@ uint64_t os_inode(int fd)
 	return os_call(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) < 0 ? 0 : st.st_ino;
 }
 
+uint64_t os_namespace(const char *name)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	return os_call(SYS_stat, (long)path, (long)&st, 0, 0, 0, 0) < 0 ? 0 : st.st_ino;
+}
+
 bool os_nonblocking(int fd)
 {
 	long flags = os_call(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);

@@ -43,6 +43,9 @@ bool os_task_lives(uint32_t tid);               /* false for a zombie; true wher
 /* SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; -1 for none. */
 int os_timeout_ms(int fd, int option);
 
+/* Which namespace of that name ("pid", "net") this process is in; 0 where /proc does not say. */
+uint64_t os_namespace(const char *name);
+
 /* Acts on each open descriptor, and without /proc perhaps on some that are not. */
 void os_each_descriptor(void (*act)(int fd));
 

@@ -128,6 +128,8 @@ static void write_config(struct weir_header *h, const struct weir_config *config
 	h->no_follow = config->no_follow;
 	h->fail_on_deadlock = config->fail_on_deadlock;
 	h->keep_retired = config->stats != NULL;
+	h->pid_namespace = os_namespace("pid");
+	h->net_namespace = os_namespace("net");
 	h->holder_pid = (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
