@@ -10,6 +10,9 @@
  * there is none. */
 bool weir_start(void);
 
+/* Can sockets be told from each other here? False: there is no session any more. */
+bool weir_identifies(int fd);
+
 /* A pair stays with the kernel for want of a session: says why, once. */
 void weir_say_no_session(void);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -250,28 +251,55 @@ static void started(bool inherited)
 		recognise_all();
 }
 
+/* False, as there is no session. */
+static bool have_none(int error)
+{
+	why_none = error;
+	store32_release(&state, 3);
+	return false;
+}
+
 /* The first process of a run without the command makes its session only when
  * it makes a pair. */
 static bool start_now(const char *path)
 {
 	int error = path ? attach_to(path) : create_own();
 
-	if (error) {
-		why_none = error;
-		store32_release(&state, 3);
-		return false;
-	}
+	if (error)
+		return have_none(error);
 	started(path != NULL);
+	return true;
+}
+
+/* The loader drops LD_PRELOAD for a program that gained privileges, but there are
+ * other ways to be loaded: nothing that its starter chose may have a say. */
+static bool is_forbidden(void)
+{
+	if (getauxval(AT_SECURE) == 0)
+		return false;
+	store32_relaxed(&none_said, 1);
 	return true;
 }
 
 bool weir_start(void)
 {
 	if (load32_acquire(&state) == 0 && swap32_if(&state, 0, 1))
-		return start_now(variable(session_name));
+		return is_forbidden() ? have_none(-EPERM) : start_now(variable(session_name));
 	while (load32_acquire(&state) == 1)
 		sched_yield();
 	return load32_acquire(&state) == 2;
+}
+
+/* Looked at with the first pair that this program makes. Where sockets have no
+ * identity, as in some sandboxes, none is known again after an exec. */
+bool weir_identifies(int fd)
+{
+	static weir_word32 known;
+
+	if (load32_relaxed(&known) == 0 && os_socket_cookie(fd) == 0)
+		return have_none(-ENOPROTOOPT);
+	store32_relaxed(&known, 1);
+	return true;
 }
 
 void weir_say_no_session(void)
@@ -290,6 +318,8 @@ __attribute__((constructor(101))) static void construct(int argc, char **argv, c
 	const char *path = variable(session_name);
 
 	weir_real();
+	if (is_forbidden())
+		return;
 	keep_preload();
 	weir_own_pid();
 	if (path) {

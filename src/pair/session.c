@@ -188,6 +188,7 @@ const char *weir_session_trouble(int error)
 	switch (-error) {
 	case ENOMEM: return "no room for its memory: fewer --max-pairs need less";
 	case EFBIG: return "RLIMIT_FSIZE is smaller than its memory";
+	case ENOPROTOOPT: return "the kernel gives sockets no SO_COOKIE";
 	case EPROTO: return "WEIR_SESSION names none of this version";
 	default: return text ? text : "unknown error";
 	}

@@ -18,6 +18,8 @@
  *	namesakes             two writers of one end that have the same process number, one of
  *	                      them in a PID namespace of its own
  *	third                 both ends wait, in two PID namespaces, for a third process
+ *	squeeze               a process in a PID namespace of its own wants more pairs than there
+ *	                      are places for
  *	names                 the descriptors that a pair gets, and how many are open after it
  */
 #define _GNU_SOURCE
@@ -39,7 +41,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PIECE = 1000, PIECES = 100, SECONDS_MAX = 20, RECORDS = 20000, THIRD_LATE_US = 500000 };
+enum { PIECE = 1000, PIECES = 100, SECONDS_MAX = 20, RECORDS = 20000, MANY = 10, THIRD_LATE_US = 500000 };
 
 extern char **environ;
 static char *program;
@@ -424,6 +426,32 @@ static void wait_for_third(void)
 	close(sv[0]);
 }
 
+static void want_many(int fd)
+{
+	int sv[2];
+
+	get(fd, 0, 1);
+	for (int i = 0; i < MANY; i++)
+		open_pair(sv);
+	exchange();
+	put(fd, 1, 1);
+}
+
+static void be_squeezed(void)
+{
+	int sv[2];
+
+	open_pair(sv);
+	pid_t inner = start_inner(0, want_many, sv[1], sv[0]);
+	close(sv[1]);
+	open_kept();
+	put(sv[0], 0, 1);
+	get(sv[0], 1, 1);
+	close(sv[0]);
+	use_kept();
+	await(inner);
+}
+
 static int count_open(void)
 {
 	int count = 0;
@@ -483,6 +511,8 @@ static char **act(char **words)
 		write_with_namesake();
 	else if (strcmp(action, "third") == 0)
 		wait_for_third();
+	else if (strcmp(action, "squeeze") == 0)
+		be_squeezed();
 	else if (strcmp(action, "names") == 0)
 		tell_names();
 	else if (strcmp(action, "by") == 0)
