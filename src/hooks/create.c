@@ -110,9 +110,9 @@ WEIR_EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
 	if (weir_in_vfork_child())
 		return result;
 	bool ours = is_carried_type(domain, type);
-	if (!weir_start() || (ours && !weir_identifies(sv[0]))) {
+	if (!weir_start() || (ours && !weir_may_mark(sv[0]))) {
 		if (ours)
-			weir_say_no_session();
+			weir_say_unmarked();
 		return result;
 	}
 	if (!ours)

@@ -10,11 +10,16 @@
  * there is none. */
 bool weir_start(void);
 
-/* Can sockets be told from each other here? False: there is no session any more. */
-bool weir_identifies(int fd);
+/* May this fresh socket be marked? False from weir_mark_no_more() on, and where sockets
+ * cannot be told from each other. */
+bool weir_may_mark(int fd);
 
-/* A pair stays with the kernel for want of a session: says why, once. */
-void weir_say_no_session(void);
+/* Code that nothing of ours reaches is about to come into the process. */
+void weir_mark_no_more(void);
+
+/* A pair stays with the kernel as there is no session, or it may not be marked: says
+ * why, once. */
+void weir_say_unmarked(void);
 
 /* Finds marked descriptors again that came through exec or SCM_RIGHTS. */
 void weir_recognise(int fd);

@@ -31,7 +31,7 @@ static struct weir_config own_config;
 static struct weir_plan own_plan;
 static bool owns_session;
 static weir_word32 state;       /* 0: not tried, 1: being tried, 2: there, 3: none */
-static int why_none;            /* -errno */
+static weir_word32 why_none;    /* errno: why pairs stay with the kernel */
 static weir_word32 none_said;
 
 /* The environment as the kernel gave it: libc's own pointer to it may not be set
@@ -254,7 +254,7 @@ static void started(bool inherited)
 /* False, as there is no session. */
 static bool have_none(int error)
 {
-	why_none = error;
+	store32_relaxed(&why_none, (uint32_t)-error);
 	store32_release(&state, 3);
 	return false;
 }
@@ -292,21 +292,26 @@ bool weir_start(void)
 
 /* Looked at with the first pair that this program makes. Where sockets have no
  * identity, as in some sandboxes, none is known again after an exec. */
-bool weir_identifies(int fd)
+bool weir_may_mark(int fd)
 {
-	static weir_word32 known;
+	static weir_word32 identifies;
 
-	if (load32_relaxed(&known) == 0 && os_socket_cookie(fd) == 0)
-		return have_none(-ENOPROTOOPT);
-	store32_relaxed(&known, 1);
-	return true;
+	if (load32_acquire(&identifies) == 0 && os_socket_cookie(fd) == 0)
+		store32_relaxed(&why_none, ENOPROTOOPT);
+	store32_release(&identifies, 1);
+	return load32_relaxed(&why_none) == 0;
 }
 
-void weir_say_no_session(void)
+void weir_mark_no_more(void)
 {
-	if (load32_acquire(&state) == 3 && swap32_if(&none_said, 0, 1))
-		weir_say("no session (%s): socketpairs are the kernel's",
-		         weir_session_trouble(why_none));
+	store32_relaxed(&why_none, EXDEV);
+}
+
+void weir_say_unmarked(void)
+{
+	if (swap32_if(&none_said, 0, 1))
+		weir_say("socketpairs are the kernel's: %s",
+		         weir_session_trouble(-(int)load32_relaxed(&why_none)));
 }
 
 /* Before any other library's constructor that may use a socket. */

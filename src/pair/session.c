@@ -189,7 +189,8 @@ const char *weir_session_trouble(int error)
 	case ENOMEM: return "no room for its memory: fewer --max-pairs need less";
 	case EFBIG: return "RLIMIT_FSIZE is smaller than its memory";
 	case ENOPROTOOPT: return "the kernel gives sockets no SO_COOKIE";
-	case EPROTO: return "WEIR_SESSION names none of this version";
+	case EXDEV: return "a library in a namespace of its own (dlmopen) is out of reach";
+	case EPROTO: return "WEIR_SESSION names no session of this version";
 	default: return text ? text : "unknown error";
 	}
 }
