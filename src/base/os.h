@@ -46,6 +46,9 @@ int os_timeout_ms(int fd, int option);
 /* Which namespace of that name ("pid", "net") this process is in; 0 where /proc does not say. */
 uint64_t os_namespace(const char *name);
 
+/* How many seccomp filters this process is under; 0 where /proc does not say. */
+uint32_t os_filters(void);
+
 /* Acts on each open descriptor, and without /proc perhaps on some that are not. */
 void os_each_descriptor(void (*act)(int fd));
 

@@ -80,7 +80,7 @@ static struct passing passing_for(char *const *env, enum weir_reach reach)
 
 	if (reach == WEIR_REACH_OTHER_LIBC)
 		return passing_without(env);
-	if (!weir_follows() || !p.session || !p.preload)
+	if (weir_is_filtered() || !weir_follows() || !p.session || !p.preload)
 		return (struct passing){.session = NULL};
 	p.count = count(env);
 	for (size_t i = 0; i < p.count && p.preload; i++) {
@@ -267,7 +267,7 @@ static void exec_step(const struct program *p)
 /* Without a step in between this process takes it: what it holds is the kernel's
  * and pumped from now on, also if the program fails to start. 0, or an errno: then the
  * program must not start, as it would take bells for bytes. */
-static int carry_here(enum weir_carried which)
+int weir_carry_here(enum weir_carried which)
 {
 	int error = weir_carry(&weir_session, which, weir_recognise);
 
@@ -285,16 +285,22 @@ static bool prepare(const struct program *p, enum weir_reach reach)
 	if (weir_must_carry(p->path, reach, p->env, false)) {
 		say_carried(p, reach);
 		exec_step(p);
-		error = carry_here(WEIR_CARRY_SURVIVORS);
+		error = weir_carry_here(WEIR_CARRY_SURVIVORS);
 	}
 	if (error)
 		errno = error;
 	return error == 0;
 }
 
+/* Behind a filter nothing is looked at: the new program will not join. */
+static enum weir_reach reach_of(const char *path)
+{
+	return weir_is_filtered() ? WEIR_REACH_UNKNOWN : weir_reach_of_path(path);
+}
+
 WEIR_EXPORT int execve(const char *path, char *const argv[], char *const env[])
 {
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	COMPLETE(env, reach, full)
 	if (!prepare(&(struct program){path, false, argv, full}, reach))
 		return -1;
@@ -309,6 +315,8 @@ WEIR_EXPORT int execv(const char *path, char *const argv[])
 /* Where libc will find it; the name itself where it will not. */
 static const char *found(const char *file, char path[PATH_MAX])
 {
+	if (weir_is_filtered())
+		return file;
 	return weir_search_path(path, PATH_MAX, file) == 0 ? path : file;
 }
 
@@ -316,7 +324,7 @@ WEIR_EXPORT int execvpe(const char *file, char *const argv[], char *const env[])
 {
 	char buffer[PATH_MAX];
 	const char *path = found(file, buffer);
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	COMPLETE(env, reach, full)
 	if (!prepare(&(struct program){path, false, argv, full}, reach))
 		return -1;
@@ -374,7 +382,7 @@ WEIR_EXPORT int fexecve(int fd, char *const argv[], char *const env[])
 {
 	char path[NUMBER_SIZE + 16];
 	sprintf(path, "/proc/self/fd/%d", fd);
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	COMPLETE(env, reach, full)
 	if (!prepare(&(struct program){path, closes_on_exec(fd), argv, full}, reach))
 		return -1;
@@ -405,7 +413,7 @@ WEIR_EXPORT int execveat(int dir, const char *name, char *const argv[], char *co
 {
 	char path[PATH_MAX];
 	bool there = path_at(dir, name, flags, path);
-	enum weir_reach reach = there ? weir_reach_of_path(path) : WEIR_REACH_UNKNOWN;
+	enum weir_reach reach = there ? reach_of(path) : WEIR_REACH_UNKNOWN;
 	COMPLETE(env, reach, full)
 	if (there && !prepare(&(struct program){path, closes_on_exec(dir), argv, full}, reach))
 		return -1;
@@ -454,14 +462,14 @@ static bool carried(const struct program *p, const struct spawning *s, enum weir
 		return false;
 	if (spawn_step(p, s, reach) == 0)
 		return true;
-	*error = carry_here(WEIR_CARRY_ALL); /* whatever the file actions do with them */
+	*error = weir_carry_here(WEIR_CARRY_ALL); /* whatever the file actions do with them */
 	return *error != 0;
 }
 
 WEIR_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                             const posix_spawnattr_t *attr, char *const argv[], char *const env[])
 {
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	int error;
 	COMPLETE(env, reach, full)
 	if (carried(&(struct program){path, false, argv, full},
@@ -475,7 +483,7 @@ WEIR_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_fil
 {
 	char buffer[PATH_MAX];
 	const char *path = found(file, buffer);
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	int error;
 	COMPLETE(env, reach, full)
 	if (carried(&(struct program){path, false, argv, full},
@@ -491,7 +499,7 @@ static bool before_shell(char *const env[])
 
 	before_spawn();
 	if (weir_shell_is_lost(env))
-		error = carry_here(WEIR_CARRY_SURVIVORS);
+		error = weir_carry_here(WEIR_CARRY_SURVIVORS);
 	if (error)
 		errno = spawned(error);
 	return error == 0;

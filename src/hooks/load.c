@@ -38,7 +38,7 @@ __attribute__((used)) void *weir_before_dlmopen(Lmid_t space)
 	} real = {.function = weir_real()->dlmopen};
 
 	if (space != LM_ID_BASE)
-		weir_mark_no_more();
+		weir_mark_no_more(WEIR_TROUBLE_NAMESPACE);
 	return real.address;
 }
 

@@ -206,7 +206,7 @@ static int create_own(void)
 static int attach_to(const char *path)
 {
 	snprintf(env_session, sizeof(env_session), "%s=%s", session_name, path);
-	return weir_session_attach(&weir_session, path);
+	return weir_session_join(&weir_session, path);
 }
 
 static void keep_preload(void)
@@ -290,6 +290,11 @@ bool weir_start(void)
 	return load32_acquire(&state) == 2;
 }
 
+void weir_mark_no_more(int trouble)
+{
+	store32_relaxed(&why_none, (uint32_t)trouble);
+}
+
 /* Looked at with the first pair that this program makes. Where sockets have no
  * identity, as in some sandboxes, none is known again after an exec. */
 bool weir_may_mark(int fd)
@@ -297,14 +302,14 @@ bool weir_may_mark(int fd)
 	static weir_word32 identifies;
 
 	if (load32_acquire(&identifies) == 0 && os_socket_cookie(fd) == 0)
-		store32_relaxed(&why_none, ENOPROTOOPT);
+		weir_mark_no_more(WEIR_TROUBLE_COOKIE);
 	store32_release(&identifies, 1);
 	return load32_relaxed(&why_none) == 0;
 }
 
-void weir_mark_no_more(void)
+bool weir_is_filtered(void)
 {
-	store32_relaxed(&why_none, EXDEV);
+	return __builtin_expect(load32_relaxed(&why_none) == WEIR_TROUBLE_FILTER, 0);
 }
 
 void weir_say_unmarked(void)
@@ -326,11 +331,13 @@ __attribute__((constructor(101))) static void construct(int argc, char **argv, c
 	if (is_forbidden())
 		return;
 	keep_preload();
-	weir_own_pid();
-	if (path) {
+	if (path)
 		weir_start();
+	if (weir_is_filtered())
 		return;
-	}
+	weir_own_pid();
+	if (path)
+		return;
 	configure();
 }
 

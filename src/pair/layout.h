@@ -141,6 +141,7 @@ struct weir_header {
 	uint64_t pid_namespace;
 	uint64_t net_namespace;
 	weir_word32 strangers;      /* 1: there is such a process */
+	uint32_t filters;           /* seccomp filters that it was made under */
 };
 
 #endif

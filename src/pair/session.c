@@ -130,6 +130,7 @@ static void write_config(struct weir_header *h, const struct weir_config *config
 	h->keep_retired = config->stats != NULL;
 	h->pid_namespace = os_namespace("pid");
 	h->net_namespace = os_namespace("net");
+	h->filters = os_filters();
 	h->holder_pid = (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
@@ -186,10 +187,13 @@ const char *weir_session_trouble(int error)
 	const char *text = strerrordesc_np(-error);
 
 	switch (-error) {
+	case WEIR_TROUBLE_FILTER:
+		return "a seccomp filter was installed, and what it allows is not known";
+	case WEIR_TROUBLE_NAMESPACE:
+		return "a library in a namespace of its own (dlmopen) is out of reach";
+	case WEIR_TROUBLE_COOKIE: return "the kernel gives sockets no SO_COOKIE";
 	case ENOMEM: return "no room for its memory: fewer --max-pairs need less";
 	case EFBIG: return "RLIMIT_FSIZE is smaller than its memory";
-	case ENOPROTOOPT: return "the kernel gives sockets no SO_COOKIE";
-	case EXDEV: return "a library in a namespace of its own (dlmopen) is out of reach";
 	case EPROTO: return "WEIR_SESSION names no session of this version";
 	default: return text ? text : "unknown error";
 	}
@@ -274,22 +278,41 @@ static bool is_file_of(const struct weir_session *s, int fd)
 	       st.st_ino == s->inode;
 }
 
+static bool is_unfiltered(int fd)
+{
+	struct weir_header h;
+
+	return os_call(SYS_pread64, fd, (long)&h, sizeof(h), 0, 0, 0) != sizeof(h) ||
+	       h.magic != WEIR_MAGIC || os_filters() <= h.filters;
+}
+
 bool weir_session_can_map(const struct weir_session *s, int fd)
 {
 	uint64_t space = s->file_size < PROGRAM_SPACE ? s->file_size : PROGRAM_SPACE;
 
-	return is_file_of(s, fd) && soft_limit(RLIMIT_AS) >= s->file_size + space;
+	return is_file_of(s, fd) && is_unfiltered(fd) && soft_limit(RLIMIT_AS) >= s->file_size + space;
 }
 
-int weir_session_attach(struct weir_session *s, const char *path)
+static int attach(struct weir_session *s, const char *path, bool starts)
 {
 	long fd = os_call(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC | O_NOCTTY, 0, 0, 0);
 
 	if (fd < 0)
 		return (int)fd;
-	int error = weir_session_map(s, (int)fd);
+	int error = !starts || is_unfiltered((int)fd) ? weir_session_map(s, (int)fd)
+	                                              : -WEIR_TROUBLE_FILTER;
 	os_close((int)fd);
 	return error;
+}
+
+int weir_session_attach(struct weir_session *s, const char *path)
+{
+	return attach(s, path, false);
+}
+
+int weir_session_join(struct weir_session *s, const char *path)
+{
+	return attach(s, path, true);
 }
 
 void weir_session_unmap(struct weir_session *s)

@@ -31,13 +31,24 @@ struct weir_session {
 int weir_session_create(struct weir_session *s, const struct weir_config *config,
                         const struct weir_plan *plan, int *fd);
 
-/* What such an error of a session means, for people. */
+/* Beside errnos, why a process is not in the session, or makes no marked pairs. */
+enum {
+	WEIR_TROUBLE_FILTER = 5001,
+	WEIR_TROUBLE_NAMESPACE,
+	WEIR_TROUBLE_COOKIE,
+};
+
+/* What such an error means, for people. */
 const char *weir_session_trouble(int error);
 
 /* Maps the session behind `path` (as WEIR_SESSION names it) and leaves no
  * descriptor open. Returns 0 or -errno; -EPROTO where the file is no session of
  * this version. */
 int weir_session_attach(struct weir_session *s, const char *path);
+
+/* The same for a program that starts: not behind a seccomp filter of its own, where
+ * nothing is called that the loader has not called. */
+int weir_session_join(struct weir_session *s, const char *path);
 
 /* Can a program that starts now map this session, by the open file `fd`? */
 bool weir_session_can_map(const struct weir_session *s, int fd);

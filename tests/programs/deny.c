@@ -31,17 +31,15 @@ static const struct {
 	int number;
 } call[] = {
 #define CALL(name) {#name, SYS_##name}
-        CALL(access),       CALL(arch_prctl), CALL(brk),          CALL(clone),
-        CALL(clone3),       CALL(close),      CALL(dup),          CALL(execve),
-        CALL(exit),         CALL(exit_group), CALL(fcntl),        CALL(fork),
-        CALL(fstat),        CALL(ftruncate),  CALL(futex),        CALL(getpid),
-        CALL(getrandom),    CALL(getsockopt), CALL(madvise),      CALL(memfd_create),
-        CALL(mmap),         CALL(mprotect),   CALL(munmap),       CALL(newfstatat),
-        CALL(openat),       CALL(poll),       CALL(pread64),      CALL(prlimit64),
-        CALL(read),         CALL(readlink),   CALL(rseq),         CALL(rt_sigaction),
-        CALL(rt_sigprocmask), CALL(sendto),   CALL(recvfrom),     CALL(set_robust_list),
-        CALL(set_tid_address), CALL(socketpair), CALL(wait4),     CALL(write),
-        CALL(gettid),       CALL(prctl),      CALL(ppoll),        CALL(getdents64),
+        CALL(access), CALL(alarm), CALL(arch_prctl), CALL(brk), CALL(clone), CALL(clone3),
+        CALL(close), CALL(dup), CALL(dup2), CALL(execve), CALL(exit), CALL(exit_group),
+        CALL(fcntl), CALL(fork), CALL(fstat), CALL(ftruncate), CALL(futex), CALL(getdents64),
+        CALL(getpid), CALL(getrandom), CALL(getsockopt), CALL(gettid), CALL(madvise),
+        CALL(memfd_create), CALL(mmap), CALL(mprotect), CALL(munmap), CALL(newfstatat),
+        CALL(openat), CALL(poll), CALL(ppoll), CALL(prctl), CALL(pread64), CALL(prlimit64),
+        CALL(read), CALL(readlink), CALL(recvfrom), CALL(rseq), CALL(rt_sigaction),
+        CALL(rt_sigprocmask), CALL(sendto), CALL(set_robust_list), CALL(set_tid_address),
+        CALL(shutdown), CALL(socketpair), CALL(wait4), CALL(write),
 #undef CALL
 };
 
