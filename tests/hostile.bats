@@ -606,7 +606,7 @@ cases() {
 
 @test "valgrind: handlers and death" {
 	cases signals self_pipe_wakes_a_blocking_read a_waiting_write_is_interrupted a_restarted_write_goes_on
-	cases death the_reader_dies the_creator_dies
+	cases forking a_killed_reader_releases_a_writer two_processes_share_an_end
 }
 
 @test "valgrind: passing descriptors" { cases scm a_marked_descriptor_goes_to_a_child; }
