@@ -229,6 +229,7 @@ lint:
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
 	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
 		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
+		tests/hostile.bats tests/access.bats \
 		$(wildcard examples/*/run tests/install-dependencies)
 
 format:

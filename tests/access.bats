@@ -3,6 +3,8 @@
 # program that gained privileges ignores weir; and weir makes no files. users.bats has what a
 # process of the session meets that becomes another user.
 
+# shellcheck disable=SC2030,SC2031,SC2094,SC2153,SC2154 # each test is a process of its own
+
 load helpers
 
 setup() {
@@ -231,7 +233,7 @@ set_uid() {
 	run -0 --separate-stderr bounded "$WEIR" run --allow-unreachable --stats stats ./suid exchange
 	[ "$output" = "exchange ok" ]
 	[ -z "$stderr" ]
-	[ "$(cat stats | grep -c '"pairs":0,')" -eq 1 ]
+	[ "$(grep -c '"pairs":0,' stats)" -eq 1 ]
 }
 
 # Into which the library comes by another way than LD_PRELOAD.
