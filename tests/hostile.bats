@@ -228,6 +228,7 @@ MMAP='mmap@3&1=1=ENOMEM'
 # What a pair holds for a program that cannot map the session any more is carried.
 @test "RLIMIT_AS that comes while the program runs" {
 	marked 5 "$SURROUNDINGS" open exchange limit as 200000000 exchange child exec kept
+	# shellcheck disable=SC2016 # expands there
 	marked 6 "$SURROUNDINGS" limits limit as 2000000000 limits allocate 1500000000 miss 2100000000 \
 		exchange child exec spawn by bash -c 'ulimit -v; ulimit -v 1000000; ulimit -v; exec "$0" serve 0' \
 		"$SURROUNDINGS" \; by "$SURROUNDINGS" serve 0 \; miss 2100000000
