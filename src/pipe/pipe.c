@@ -39,7 +39,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	}
 	store32_relaxed(&pipe->reset, 0);
 	store32_relaxed(&pipe->bells, 0);
-	store32_relaxed(&pipe->lowered, 0);
+	store32_relaxed(&pipe->lowered, WEIR_SNDBUF_RAISED);
 	store32_relaxed(&pipe->aside_used, 0);
 	store32_relaxed(&pipe->aside_fd, 0);
 	store32_relaxed(&pipe->reader_cpu, 0);
@@ -102,10 +102,12 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 }
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
- * rings, the next consumption clears the queue. Positions are single stores. */
+ * rings, the next consumption clears the queue, the next wait for room fills it.
+ * Positions are single stores. */
 static void recover_writer(struct weir_pipe *pipe)
 {
 	store32_relaxed(&pipe->bells, 0);
+	store32_relaxed(&pipe->lowered, WEIR_SNDBUF_UNKNOWN);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->wake_at, 0);
 	store32_relaxed(&pipe->aside_fd, 0);

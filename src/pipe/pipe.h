@@ -33,6 +33,12 @@ enum weir_saturation {
 	WEIR_SATURATED,             /* a send blocks, too */
 };
 
+enum weir_sndbuf {
+	WEIR_SNDBUF_RAISED,
+	WEIR_SNDBUF_LOWERED,        /* the smallest one */
+	WEIR_SNDBUF_UNKNOWN,        /* somebody died; what fills the queue is unknown, too */
+};
+
 /* Who asks the kernel about this direction without asking us (epoll, SIGIO). */
 enum weir_watch {
 	WEIR_WATCH_INPUT = 1,       /* the reader's end: no stale bell may stay */
@@ -70,7 +76,7 @@ struct weir_pipe {
 	_Alignas(64) pthread_mutex_t write_lock;
 	weir_word64 pending;        /* bytes the lock's owner is about to publish */
 	weir_word32 bells;          /* bell bytes certainly in the kernel's queue; 0 is safe */
-	weir_word32 lowered;        /* the socket's SO_SNDBUF is the smallest one */
+	weir_word32 lowered;        /* enum weir_sndbuf: the socket's SO_SNDBUF */
 	weir_word64 rules_write;
 	_Alignas(64) weir_word64 tail; /* bytes ever produced */
 	weir_word64 origin;         /* position of storage[0]; writer lock and an empty ring */
