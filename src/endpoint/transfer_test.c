@@ -389,6 +389,48 @@ static void killed_with_locks_held(void)
 	weir_pair_discard(&weir_session, end[1].index, end[1].generation);
 }
 
+struct taker {
+	struct weir_end end;
+	ssize_t got;
+};
+
+static void *take_what_there_is(void *argument)
+{
+	struct taker *t = argument;
+	char bytes[16];
+
+	t->got = test_receive(&t->end, bytes, sizeof(bytes), MSG_DONTWAIT);
+	return NULL;
+}
+
+/* A saturated queue has no place for an edge: what is put while the reader that drained
+ * the ring waits to settle must not be left behind by a read that came short (epoll(7)). */
+static void late_bytes_need_no_edge(void)
+{
+	struct iovec iov = {(void *)(uintptr_t) "+", 1};
+	struct weir_span span = weir_span_of(&iov, 1);
+	struct timespec pause = {0, 1000000};
+	struct weir_end end[2];
+	struct taker taker;
+	pthread_t thread;
+
+	test_ends_open(end, 2);
+	weir_end_watch(&end[1], POLLIN, true);
+	weir_end_watch(&end[0], POLLOUT, true);
+	CHECK_EQ(test_send(&end[0], "ab", 2, MSG_DONTWAIT), 2);
+	taker = (struct taker){.end = end[1]};
+	CHECK_EQ(weir_pipe_lock_writer(&end[0].out), 0);
+	pthread_create(&thread, NULL, take_what_there_is, &taker);
+	for (int ms = 0; ms < 10000 && weir_pipe_used(&end[0].out) > 0; ms++)
+		nanosleep(&pause, NULL);
+	CHECK_EQ(weir_pipe_put(&end[0].out, end[0].fd, &span, 1), 1);
+	weir_pipe_unlock_writer(&end[0].out);
+	pthread_join(thread, NULL);
+	CHECK_EQ(taker.got, 3);
+	CHECK_EQ(os_poll_now(end[1].fd, POLLIN), 0);
+	test_ends_close(end);
+}
+
 static struct {
 	struct weir_end end;
 	volatile sig_atomic_t sent;
@@ -484,5 +526,6 @@ int main(void)
 	RUN(peers_killed_at_any_moment);
 	RUN(killed_with_locks_held);
 	RUN(handlers_write_meanwhile);
+	RUN(late_bytes_need_no_edge);
 	return weir_test_end();
 }
