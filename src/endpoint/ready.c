@@ -109,7 +109,10 @@ void weir_end_watch(const struct weir_end *end, short events, bool edges)
 		             WEIR_WATCH_INPUT | (edges ? WEIR_WATCH_EDGES : 0U));
 	if (events & ROOM)
 		or32_ordered(&end->out.pipe->watch, WEIR_WATCH_ROOM);
-	weir_end_make_exact(end, events);
+	weir_end_make_exact(end, events & ROOM);
+	/* Under the locks: a writer that began before rings behind its bytes. */
+	if ((events & INPUT) && !weir_is_bare())
+		settle_if_empty(end);
 }
 
 uint64_t weir_end_available(const struct weir_end *end)

@@ -389,6 +389,39 @@ static void killed_with_locks_held(void)
 	weir_pair_discard(&weir_session, end[1].index, end[1].generation);
 }
 
+struct watcher {
+	struct weir_end end;
+	weir_word32 done;
+};
+
+static void *watch_input(void *argument)
+{
+	struct watcher *w = argument;
+
+	weir_end_watch(&w->end, POLLIN, false);
+	store32_release(&w->done, 1);
+	return NULL;
+}
+
+/* A writer at work when the watch begins does not know of it: it must have ended. */
+static void watches_begin_between_writes(void)
+{
+	struct watcher watcher = {.done = 0};
+	struct timespec pause = {0, 50000000};
+	struct weir_end end[2];
+	pthread_t thread;
+
+	test_ends_open(end, 64);
+	watcher.end = end[1];
+	CHECK_EQ(weir_pipe_lock_writer(&end[0].out), 0);
+	pthread_create(&thread, NULL, watch_input, &watcher);
+	nanosleep(&pause, NULL);
+	CHECK_EQ(load32_acquire(&watcher.done), 0);
+	weir_pipe_unlock_writer(&end[0].out);
+	pthread_join(thread, NULL);
+	test_ends_close(end);
+}
+
 struct taker {
 	struct weir_end end;
 	ssize_t got;
@@ -526,6 +559,7 @@ int main(void)
 	RUN(peers_killed_at_any_moment);
 	RUN(killed_with_locks_held);
 	RUN(handlers_write_meanwhile);
+	RUN(watches_begin_between_writes);
 	RUN(late_bytes_need_no_edge);
 	return weir_test_end();
 }
