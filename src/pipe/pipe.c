@@ -343,6 +343,28 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 	return n;
 }
 
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
+{
+	uint64_t used = weir_pipe_used(ref), head = load64_relaxed(&ref->pipe->head);
+	struct weir_ring ring = ring_of(ref);
+	uint64_t index = (head - ring.origin) & ring.mask;
+
+	if (*n > used)
+		*n = (size_t)used;
+	return index + *n <= ring.mask + 1 ? ring.storage + index : NULL;
+}
+
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
+{
+	uint64_t used = weir_pipe_used(ref);
+	struct weir_ring ring = ring_of(ref);
+
+	if (n > used)
+		n = (size_t)used;
+	weir_ring_pieces(&ring, load64_relaxed(&ref->pipe->head), n, piece);
+	return n;
+}
+
 size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
                            bool beyond)
 {
