@@ -132,7 +132,7 @@ bool weir_texts_read_on(const struct weir_end *end, int op, struct weir_fault_st
 	size_t size = *n;
 	const unsigned char *bytes = one_piece(end, op, span, &size);
 
-	if (!bytes || !weir_fault_is_vain(weir_session.plan, s, bytes, size))
+	if (!bytes || !weir_fault_is_vain(s, bytes, size))
 		return read_on(end, op, s, span, n);
 	*n = size;
 	return true;

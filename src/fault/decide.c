@@ -4,7 +4,6 @@
 
 #include "base/os.h"
 #include "fault/draw.h"
-#include "fault/search.h"
 
 enum { GROUPS_AHEAD = 32 };         /* draws that are made at a time, each for eight calls */
 
@@ -456,6 +455,7 @@ void weir_fault_forget(struct weir_fault_state *s, uint64_t rules, bool release)
 		return;
 	end_calm(s);
 	s->calm_texts = 0;
+	s->calm_pair = 0;
 	for (uint32_t i = 0; i < WEIR_RULES_MAX; i++)
 		if (rules & WEIR_RULE_BIT(i))
 			memset(&s->rule[i], 0, sizeof(s->rule[i]));
@@ -490,6 +490,19 @@ static bool narrow(const struct weir_fault_point *p, uint32_t i, uint64_t byte)
 	return true;
 }
 
+enum { PAIR_IS_KNOWN = 1 << 16 };
+
+static void note_pair(const struct weir_plan *plan, struct weir_fault_state *s)
+{
+	uint64_t texts = s->calm_texts & (WEIR_CHAOS_BIT - 1);
+	uint32_t i = texts ? (uint32_t)__builtin_ctzll(texts) : 0;
+	bool alone = texts != 0 && (texts & (texts - 1)) == 0;
+
+	s->calm_pair = 0;
+	if (alone && plan->rules[i].rule.match_length > 1 && s->rule[i].matched == 0)
+		s->calm_pair = PAIR_IS_KNOWN | weir_search_pair(&plan->rules[i].rule);
+}
+
 /* A call has passed up to `byte`: for how long will nothing happen? */
 static void grant_calm(const struct weir_fault_point *p, uint64_t byte)
 {
@@ -505,18 +518,9 @@ static void grant_calm(const struct weir_fault_point *p, uint64_t byte)
 	if (!calm)
 		s->calm_left = 0;
 	s->calm_granted = s->calm_left;
+	note_pair(p->plan, s);
 	s->calm_rules = p->rules;
 	s->calm_epoch = p->epoch;
-}
-
-bool weir_fault_is_vain(const struct weir_plan *plan, const struct weir_fault_state *s,
-                        const unsigned char *bytes, size_t n)
-{
-	uint64_t texts = s->calm_texts & (WEIR_CHAOS_BIT - 1);
-	uint32_t i = texts ? (uint32_t)__builtin_ctzll(texts) : 0;
-
-	return (texts & (texts - 1)) == 0 && s->rule[i].matched == 0 &&
-	       weir_search_is_vain(&plan->rules[i], bytes, n);
 }
 
 bool weir_fault_read_on(const struct weir_plan *plan, struct weir_fault_state *s,
@@ -536,6 +540,7 @@ bool weir_fault_read_on(const struct weir_plan *plan, struct weir_fault_state *s
 		uint32_t i = (uint32_t)__builtin_ctzll(texts);
 		s->rule[i].matched = matched[i];
 	}
+	note_pair(plan, s);
 	return true;
 }
 

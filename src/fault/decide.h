@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "fault/plan.h"
+#include "fault/search.h"
 
 /* One direction's calls of one kind: what is remembered between them. Shared by
  * all processes, changed under the lock of that direction's side. */
@@ -31,6 +32,7 @@ struct weir_fault_state {
 	 * `calm_rules` concern pass untouched, up to the byte `calm_until`, and as long as
 	 * no text that `calm_texts` look for is complete. */
 	uint32_t calm_epoch;
+	uint32_t calm_pair;         /* weir_search_pair of the one text, nothing of which has come */
 	uint64_t calm_rules;
 	uint64_t calm_left;
 	uint64_t calm_granted;      /* what calm_left was */
@@ -107,8 +109,11 @@ bool weir_fault_read_on(const struct weir_plan *plan, struct weir_fault_state *s
                         struct weir_fault_bytes bytes);
 
 /* The same at one quick look, which does for one text of which nothing has come yet. */
-bool weir_fault_is_vain(const struct weir_plan *plan, const struct weir_fault_state *s,
-                        const unsigned char *bytes, size_t n);
+static inline bool weir_fault_is_vain(const struct weir_fault_state *s, const unsigned char *bytes,
+                                      size_t n)
+{
+	return s->calm_pair != 0 && weir_search_is_vain((uint16_t)s->calm_pair, bytes, n);
+}
 
 struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct weir_fault_call *call);
 

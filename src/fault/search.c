@@ -7,15 +7,6 @@
 
 enum { BLOCK = sizeof(__m128i) };
 
-/* Ones in the first BLOCK places where both bytes stand in a row. */
-static inline __m128i places(const unsigned char *bytes, __m128i first, __m128i second)
-{
-	__m128i one = _mm_loadu_si128((const void *)bytes);
-	__m128i next = _mm_loadu_si128((const void *)(bytes + 1));
-
-	return _mm_and_si128(_mm_cmpeq_epi8(one, first), _mm_cmpeq_epi8(next, second));
-}
-
 /* Where two bytes stand in a row first, or the first of them is the last of all. Gives n
  * where nowhere. */
 static size_t find_pair(const unsigned char *pair, const unsigned char *bytes, size_t n)
@@ -24,7 +15,10 @@ static size_t find_pair(const unsigned char *pair, const unsigned char *bytes, s
 	size_t i = 0;
 
 	for (; i + BLOCK < n; i += BLOCK) {
-		int found = _mm_movemask_epi8(places(bytes + i, first, second));
+		__m128i one = _mm_loadu_si128((const void *)(bytes + i));
+		__m128i next = _mm_loadu_si128((const void *)(bytes + i + 1));
+		int found = _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(one, first),
+		                                            _mm_cmpeq_epi8(next, second)));
 		if (found)
 			return i + (size_t)__builtin_ctz((unsigned int)found);
 	}
@@ -43,18 +37,31 @@ static inline size_t beginning(const struct weir_rule *rule, const unsigned char
 	return found ? (size_t)(found - bytes) : n;
 }
 
-/* The last block overlaps the one before. */
-bool weir_search_is_vain(const struct weir_plan_rule *r, const unsigned char *bytes, size_t n)
+uint16_t weir_search_pair(const struct weir_rule *rule)
 {
-	const unsigned char *pair = r->rule.match;
-	__m128i first = _mm_set1_epi8((char)pair[0]), second = _mm_set1_epi8((char)pair[1]);
+	return (uint16_t)(rule->match[0] | rule->match[1] << 8);
+}
 
-	if (n <= BLOCK || r->rule.match_length < 2)
+/* Ones where the pair stands at one of the first BLOCK places. Reads a byte more. */
+static inline __m128i places(const unsigned char *bytes, __m128i pairs)
+{
+	__m128i even = _mm_loadu_si128((const void *)bytes);
+	__m128i odd = _mm_loadu_si128((const void *)(bytes + 1));
+
+	return _mm_or_si128(_mm_cmpeq_epi16(even, pairs), _mm_cmpeq_epi16(odd, pairs));
+}
+
+/* The last block overlaps the one before. */
+bool weir_search_is_vain(uint16_t pair, const unsigned char *bytes, size_t n)
+{
+	__m128i pairs = _mm_set1_epi16((short)pair);
+
+	if (n <= BLOCK)
 		return false;
-	__m128i found = places(bytes + n - 1 - BLOCK, first, second);
+	__m128i found = places(bytes + n - 1 - BLOCK, pairs);
 	for (size_t i = 0; i + BLOCK < n; i += BLOCK)
-		found = _mm_or_si128(found, places(bytes + i, first, second));
-	return _mm_movemask_epi8(found) == 0 && bytes[n - 1] != pair[0];
+		found = _mm_or_si128(found, places(bytes + i, pairs));
+	return _mm_movemask_epi8(found) == 0 && bytes[n - 1] != (pair & 255);
 }
 
 /* Knuth, Morris and Pratt. */

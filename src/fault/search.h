@@ -12,7 +12,10 @@
 size_t weir_search(const struct weir_plan_rule *r, uint64_t *matched, const unsigned char *bytes,
                    size_t n);
 
-/* Is it certain, at one quick look, that the text does not begin in these bytes? */
-bool weir_search_is_vain(const struct weir_plan_rule *r, const unsigned char *bytes, size_t n);
+/* The first two bytes of a text that has as many. */
+uint16_t weir_search_pair(const struct weir_rule *rule);
+
+/* Is it certain, at one quick look, that no text which begins so begins in these bytes? */
+bool weir_search_is_vain(uint16_t pair, const unsigned char *bytes, size_t n);
 
 #endif
