@@ -473,7 +473,7 @@ static void handlers_write_meanwhile(void)
 /* A call in calm moves no more than was looked at: what comes meanwhile may have the text. */
 static void texts_are_looked_for_in_all_that_passes(void)
 {
-	struct weir_rule_error error;
+	struct weir_rule_error error = {.column = 0};
 	struct weir_end end[2];
 	struct weir_rule rule;
 	char bytes[64];

