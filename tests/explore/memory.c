@@ -307,6 +307,7 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, carrier),       FIELD(weir_pipe, hand_over),
         FIELD(weir_pipe, reader_life),   FIELD(weir_pipe, generation),
         FIELD(weir_pipe, sleepers),      FIELD(weir_pipe, aside),
+        FIELD(weir_pipe, aside_owner),
 };
 
 static const struct field end_fields[] = {
