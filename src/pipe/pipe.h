@@ -147,6 +147,10 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation);
 void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
                          struct weir_writable_rule rule);
 
+/* A word that is not 0 where threads of several PID namespaces may use the pipes: then
+ * two of them may have one number. NULL where there is none. */
+extern const weir_word32 *weir_pipe_strangers;
+
 /* Lock and unlock. -EDEADLK: this very thread holds it (a signal handler),
  * -ESTALE: the pipe has gone; in both cases nothing is locked. */
 int weir_pipe_lock_reader(const struct weir_pipe_ref *ref);

@@ -357,6 +357,17 @@ uint64_t os_inode(int fd)
 	not_modelled("fstat");
 }
 
+uint64_t os_namespace(const char *name)
+{
+	(void)name;
+	not_modelled("a namespace");
+}
+
+uint32_t os_filters(void)
+{
+	not_modelled("seccomp filters");
+}
+
 void os_each_descriptor(void (*act)(int fd))
 {
 	(void)act;
