@@ -505,6 +505,7 @@ static bool replay_run(int thread, uint32_t operations)
 		take(&s);
 		operations -= s.operations;
 		check_state();
+		look_up(hash_state(BOUND_NONE)); /* notices a loop */
 		if (failure[0])
 			return true;
 	}
@@ -535,6 +536,8 @@ bool replay(const char *schedule)
 {
 	tracing = true;
 	world_begin();
+	find_pieces();
+	forget_seen(1 << 12);
 	while (*schedule && !failure[0]) {
 		char kind = *schedule++;
 		bool fits;
