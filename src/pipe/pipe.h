@@ -93,6 +93,7 @@ struct weir_pipe {
 	weir_word32 writer_spins;
 	weir_word32 reset;          /* the reader's next call gives ECONNRESET, once */
 	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
+	weir_word32 aside_owner;    /* thread whose handler left them; nobody else has `aside_fd` */
 
 	/* What seldom changes. */
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
