@@ -11,7 +11,7 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(type, field) == (at), "the place of " #type "." #field)
 
-_Static_assert(WEIR_LAYOUT_VERSION == 4, "the layout below is version 4's");
+_Static_assert(WEIR_LAYOUT_VERSION == 5, "the layout below is version 5's");
 
 SIZE(struct weir_header, 256);
 SIZE(struct weir_life, 64);
@@ -67,6 +67,7 @@ AT(struct weir_pipe, aside_used, 280);
 AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
 AT(struct weir_pipe, generation, 376);
+AT(struct weir_pipe, aside_process, 380);
 AT(struct weir_pipe, sleepers, 384);
 AT(struct weir_pipe, aside, 576);
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "base/lock.h"
@@ -42,6 +43,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store32_relaxed(&pipe->lowered, WEIR_SNDBUF_RAISED);
 	store32_relaxed(&pipe->aside_used, 0);
 	store32_relaxed(&pipe->aside_fd, 0);
+	store32_relaxed(&pipe->aside_process, 0);
 	store32_relaxed(&pipe->reader_cpu, 0);
 	store32_relaxed(&pipe->writer_cpu, 0);
 	store32_relaxed(&pipe->reader_spins, 0);
@@ -110,7 +112,7 @@ static void recover_writer(struct weir_pipe *pipe)
 	store32_relaxed(&pipe->lowered, WEIR_SNDBUF_UNKNOWN);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->wake_at, 0);
-	store32_relaxed(&pipe->aside_fd, 0);
+	store32_relaxed(&pipe->aside_process, 0);
 	store32_ordered(&pipe->saturated, WEIR_SATURATED);
 }
 
@@ -316,8 +318,22 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	return (ssize_t)n;
 }
 
+static uint32_t own_process(void)
+{
+	return (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+/* What lies aside is appended with this process's descriptor. */
+static void adopt_aside(struct weir_pipe *pipe, int fd)
+{
+	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	store32_relaxed(&pipe->aside_process, own_process());
+}
+
 ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
 {
+	if (__builtin_expect(load32_relaxed(&ref->pipe->aside_used) != 0, 0))
+		adopt_aside(ref->pipe, fd);
 	return put(ref, fd, span, n, 0);
 }
 
@@ -362,7 +378,7 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
 	if (n > room)
 		n = (size_t)room;
 	weir_ring_copy_in(&aside, used, span, n);
-	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	adopt_aside(pipe, fd);
 	store32_release(&pipe->aside_used, used + (uint32_t)n);
 	return n;
 }
@@ -389,16 +405,24 @@ static void append_aside(const struct weir_pipe_ref *ref)
 	store32_relaxed(&pipe->aside_used, 0);
 }
 
+/* Another process's handler may have come between its owner's last look and unlock: its
+ * descriptor means nothing here, and that owner looks again. */
+static bool has_own_aside(const struct weir_pipe *pipe)
+{
+	return __builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0) &&
+	       load32_relaxed(&pipe->aside_process) == own_process();
+}
+
 void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe *pipe = ref->pipe;
 
 	for (;;) {
-		if (__builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0))
+		if (has_own_aside(pipe))
 			append_aside(ref);
 		pthread_mutex_unlock(&pipe->write_lock);
 		/* A handler between the look and the unlock left its bytes to us. */
-		if (__builtin_expect(load32_relaxed(&pipe->aside_used) == 0, 1))
+		if (!has_own_aside(pipe))
 			return;
 		if (weir_pipe_lock_writer(ref) != 0)
 			return;

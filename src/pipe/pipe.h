@@ -85,7 +85,7 @@ struct weir_pipe {
 	weir_word64 blocked_writes;
 	weir_word64 max_buffered;
 	weir_word32 aside_used;     /* bytes in `aside` */
-	weir_word32 aside_fd;       /* the handler's descriptor + 1, in the lock owner's process */
+	weir_word32 aside_fd;       /* a writer's descriptor + 1, in `aside_process` */
 	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
 	weir_word32 writer_cpu;
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
@@ -105,6 +105,7 @@ struct weir_pipe {
 	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
 	weir_word32 reader_life;    /* of who last read (pair/life.h); 0: unknown, ask */
 	weir_word32 generation;     /* of the slot: a reference to an older one is void */
+	weir_word32 aside_process;  /* who appends what lies aside; 0: the next writer */
 
 	/* Who sleeps, as far as there is place: [0] readers, [1] writers. */
 	_Alignas(64) struct weir_sleeper sleepers[2][WEIR_SLEEPERS_MAX];
