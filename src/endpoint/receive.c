@@ -41,11 +41,13 @@ static bool owes(const struct weir_pipe_ref *in)
 	             : (watch & WEIR_WATCH_EDGES) && load32_relaxed(&pipe->bells) > 1;
 }
 
+/* While the lock was waited for, the writer may have found the room and filled it. */
 static void settle(const struct weir_end *end)
 {
 	if (weir_is_bare() || weir_pipe_lock_writer(&end->in) != 0)
 		return;
-	weir_bell_settle(&end->in, end->fd);
+	if (owes(&end->in))
+		weir_bell_settle(&end->in, end->fd);
 	weir_bell_follow(&end->in, end->fd);
 	weir_pipe_unlock_writer(&end->in);
 }

@@ -8,6 +8,7 @@
 
 #include "base/test_random.h"
 #include "endpoint/test_end.h"
+#include "pipe/bell.h"
 
 enum { WORKERS = 3, STREAM = 60000, PIECE_MAX = 200, KILLS = 40, KILL_US_MAX = 3000 };
 
@@ -389,6 +390,42 @@ static void killed_with_locks_held(void)
 	weir_pair_discard(&weir_session, end[1].index, end[1].generation);
 }
 
+/* Somebody dies with the writer lock held while the kernel's queue was full: who waits for
+ * room afterwards sleeps, whatever is left in the queue. */
+static void waits_after_a_death(bool drained)
+{
+	struct weir_end end[2];
+	char bytes[4096];
+
+	test_ends_open(end, 4);
+	CHECK_EQ(test_send(&end[0], "1234", 4, 0), 4);
+	CHECK_EQ(weir_pipe_lock_writer(&end[0].out), 0);
+	weir_bell_saturate(&end[0].out, end[0].fd, WEIR_SATURATED, 1);
+	weir_pipe_unlock_writer(&end[0].out);
+	pid_t child = fork();
+	if (child == 0) {
+		weir_pipe_lock(&end[1].in);
+		while (drained && os_recv_now(end[1].fd, bytes, sizeof(bytes), 0) > 0)
+			;
+		raise(SIGKILL);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_EQ(weir_pipe_lock_writer(&end[0].out), 0);
+	weir_bell_saturate(&end[0].out, end[0].fd, WEIR_SATURATED, 1);
+	weir_pipe_unlock_writer(&end[0].out);
+	CHECK_EQ(os_send_now(end[0].fd, weir_bell_unreadable(), 1, 0), -EAGAIN);
+	CHECK_EQ(os_poll_now(end[1].fd, POLLIN), POLLIN);
+	CHECK_EQ(test_receive(&end[1], bytes, 4, MSG_DONTWAIT), 4);
+	CHECK_EQ(os_poll_now(end[0].fd, POLLOUT), POLLOUT);
+	test_ends_close(end);
+}
+
+static void waits_for_room_after_a_death(void)
+{
+	waits_after_a_death(false);
+	waits_after_a_death(true);
+}
+
 struct watcher {
 	struct weir_end end;
 	weir_word32 done;
@@ -558,6 +595,7 @@ int main(void)
 	RUN(threads_conserve_bytes);
 	RUN(peers_killed_at_any_moment);
 	RUN(killed_with_locks_held);
+	RUN(waits_for_room_after_a_death);
 	RUN(handlers_write_meanwhile);
 	RUN(watches_begin_between_writes);
 	RUN(late_bytes_need_no_edge);

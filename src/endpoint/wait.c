@@ -79,7 +79,9 @@ static struct weir_sleeper *take_place(struct weir_sleeper all[WEIR_SLEEPERS_MAX
 	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
 		if (load32_relaxed(&all[i].tid) == 0 && swap32_if(&all[i].tid, 0, tid))
 			return &all[i];
-	for (int i = 0; i < WEIR_SLEEPERS_MAX && !weir_is_bare(); i++) {
+	if (weir_is_bare() || load32_relaxed(&weir_session.header->strangers))
+		return NULL;
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++) {
 		uint32_t before = load32_relaxed(&all[i].tid);
 		if (!os_task_lives(before) && swap32_if(&all[i].tid, before, tid))
 			return &all[i];

@@ -472,6 +472,16 @@ static void meet(const struct weir_fault_point *p, struct weir_fault_call *call)
 	call->known |= fresh;
 }
 
+/* What chaos began to hold while it might, it may have to let go sooner. */
+static bool holds_still(const struct weir_fault_point *p, uint64_t until)
+{
+	if (until == UINT64_MAX)
+		return true;
+	if (p->state->held_at > WEIR_RULES_MAX && !weir_chaos_may_delay(p))
+		return false;
+	return os_now_ns() < until;
+}
+
 /* True while somebody, this call or another, must not go on. A call that was
  * stopped goes on where it was, even if its program made it anew. */
 static bool held(const struct weir_fault_point *p, struct weir_fault_call *call, uint64_t *until)
@@ -479,7 +489,7 @@ static bool held(const struct weir_fault_point *p, struct weir_fault_call *call,
 	struct weir_fault_state *s = p->state;
 
 	*until = load64_acquire(&s->held_until);
-	if (*until && (*until == UINT64_MAX || os_now_ns() < *until))
+	if (*until && holds_still(p, *until))
 		return true;
 	if (*until)
 		store64_release(&s->held_until, 0);

@@ -130,6 +130,10 @@ unsigned int weir_fault_bit(const struct weir_fault_point *p, uint64_t byte);
 struct weir_verdict weir_chaos_decide(const struct weir_fault_point *p,
                                       struct weir_fault_call *call);
 
+/* Whether chaos may hold the call here: not a write that does not block, unless bytes
+ * are unread. */
+bool weir_chaos_may_delay(const struct weir_fault_point *p);
+
 /* The capacity that chaos gives a direction. */
 uint64_t weir_chaos_capacity(uint64_t seed, uint64_t pair, uint32_t direction, uint64_t otherwise);
 

@@ -355,6 +355,29 @@ static void reader_rules_stop_writers(void)
 	CHECK_EQ(weir_plan_rules(&plan, 1, 1, 0), 0);
 }
 
+/* A write that need not wait because nothing is unread must not hear EAGAIN, though
+ * chaos held one before the reader came: whoever wakes himself would miss it. */
+static void chaos_lets_go_at_empty(void)
+{
+	struct weir_verdict v = {.kind = WEIR_VERDICT_PASS};
+	struct weir_fault_point p;
+
+	only("read:eof");
+	do {
+		struct weir_fault_call c = {.begun = false};
+		p = at(0, 8);
+		p.rules = WEIR_CHAOS_BIT;
+		p.nonblocking = p.unread = true;
+		v = weir_fault_decide(&p, &c);
+	} while (v.kind != WEIR_VERDICT_HOLD && state.calls < 10000);
+	CHECK_EQ(v.kind, WEIR_VERDICT_HOLD);
+	store64_release(&state.held_until, UINT64_MAX - 1);
+	struct weir_fault_call c = {.begun = false};
+	CHECK_EQ(weir_fault_decide(&p, &c).kind, WEIR_VERDICT_HOLD);
+	p.unread = false;
+	CHECK_EQ(weir_fault_decide(&p, &c).kind, WEIR_VERDICT_PASS);
+}
+
 int main(void)
 {
 	os_resolve();
@@ -374,5 +397,6 @@ int main(void)
 	RUN(places_end);
 	RUN(a_rule_is_forgotten);
 	RUN(reader_rules_stop_writers);
+	RUN(chaos_lets_go_at_empty);
 	return weir_test_end();
 }

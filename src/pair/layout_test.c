@@ -39,6 +39,9 @@ AT(struct weir_header, left, 160);
 AT(struct weir_header, retired, 192);
 AT(struct weir_header, lives_touched, 204);
 AT(struct weir_header, deadlocks, 208);
+AT(struct weir_header, pid_namespace, 216);
+AT(struct weir_header, strangers, 232);
+AT(struct weir_header, filters, 236);
 
 AT(struct weir_retired, number, 0);
 AT(struct weir_retired, comm, 12);
