@@ -37,6 +37,7 @@ help:
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'stress (random death and slots, for MINUTES=5)'
 	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions)'
+	@echo 'model (the protocol, checked exhaustively with spin)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
@@ -170,6 +171,11 @@ MINUTES := 5
 stress: all test-programs
 	tests/stress $(MINUTES)
 
+# The protocol of bells and locks as a model, in all scenarios and with each of its fences,
+# re-checks and bells removed in turn; tests/model.bats has the small ones.
+model:
+	MODEL_BUILD=$(CURDIR)/$(B)/model tests/model/run
+
 # The layers below the hooks under the sanitizers, in builds of their own. Their
 # instructions mislead gcc about what poll does with its array.
 SANE := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
@@ -270,7 +276,7 @@ lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
+	shellcheck -x tests/run-all tests/model/run tests/model.bats tests/stress .ci/run tests/faults.bats tests/chaos.bats \
 		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
 		$(wildcard examples/*/run tests/install-dependencies)
 
@@ -300,7 +306,7 @@ clean:
 
 FORCE:
 .PHONY: all help unit unit_build test test-programs examples bench check check-programs stress chaos \
-	sanitize sanitized canary explorers explore fuzzers fuzz-rules lint format install uninstall clean FORCE
+	model sanitize sanitized canary explorers explore fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 
 -include $(shell find $(B)/obj $(B)/explore -name '*.d' 2>/dev/null)
