@@ -33,6 +33,13 @@ enum weir_saturation {
 	WEIR_SATURATED,             /* a send blocks, too */
 };
 
+/* Is the socket's SO_SNDBUF the smallest one, so that few bells fill the queue? */
+enum weir_lowered {
+	WEIR_RAISED,
+	WEIR_LOWERED,
+	WEIR_PERHAPS_LOWERED,       /* who was about to change it may have died */
+};
+
 /* Who asks the kernel about this direction without asking us (epoll, SIGIO). */
 enum weir_watch {
 	WEIR_WATCH_INPUT = 1,       /* the reader's end: no stale bell may stay */
@@ -70,7 +77,7 @@ struct weir_pipe {
 	_Alignas(64) pthread_mutex_t write_lock;
 	weir_word64 pending;        /* bytes the lock's owner is about to publish */
 	weir_word32 bells;          /* bell bytes certainly in the kernel's queue; 0 is safe */
-	weir_word32 lowered;        /* the socket's SO_SNDBUF is the smallest one */
+	weir_word32 lowered;        /* enum weir_lowered */
 	weir_word64 rules_write;
 	_Alignas(64) weir_word64 tail; /* bytes ever produced */
 	weir_word64 origin;         /* position of storage[0]; writer lock and an empty ring */
@@ -79,13 +86,14 @@ struct weir_pipe {
 	weir_word64 blocked_writes;
 	weir_word64 max_buffered;
 	weir_word32 aside_used;     /* bytes in `aside` */
-	weir_word32 aside_fd;       /* the handler's descriptor + 1, in the lock owner's process */
+	weir_word32 aside_fd;       /* a writer's descriptor + 1, in the process of `aside_owner` */
 	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
 	weir_word32 writer_cpu;
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 	weir_word32 writer_spins;
 	weir_word32 reset;          /* the reader's next call gives ECONNRESET, once */
 	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
+	weir_word32 aside_owner;    /* the thread that appends them; 0: the next writer */
 
 	/* What seldom changes. */
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
@@ -173,6 +181,13 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 /* Copies min(n, used - skip) bytes out from `skip` on; they stay. Reader lock. */
 size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
                       uint64_t skip);
+
+/* The next min(n, used) bytes, which becomes `*n`; NULL where they lie in two pieces.
+ * They stay. Reader lock. */
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n);
+
+/* Where the next min(n, used) bytes lie; they stay. Gives how many there are. Reader lock. */
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2]);
 
 /* Leaves bytes for the interrupted owner of the writer lock, who is this thread
  * (weir_pipe_lock_writer gave -EDEADLK). Moves what there is room for. The owner
