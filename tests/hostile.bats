@@ -526,6 +526,13 @@ ssize_t read(int fd, void *to, size_t n)
 	[ "$output" = "read " ]
 }
 
+@test "long lists of words and variables on such a stack" {
+	for way in exec spawn; do
+		marked 1 "$PROGRAMS/lists" $way 1500
+		marked 1 "$PROGRAMS/lists" $way 1500 "$PROGRAMS/child-static"
+	done
+}
+
 # Left out: go_on and write_waited. A child that a handler forks in the middle of a write has
 # the write's lock in its memory and not in its hands (README, "Limits").
 @test "handlers that fork in the middle of a write" {
