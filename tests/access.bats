@@ -42,8 +42,7 @@ pair[1].send(b"answer")
 assert pair[0].recv(10) == b"answer"
 print("undisturbed", flush=True)' 3>&- 2>holder.err; }
 	COMMAND=$HOLDER_PID
-	TO=${HOLDER[1]}
-	FROM=${HOLDER[0]}
+	exec {TO}>&"${HOLDER[1]}" {FROM}<&"${HOLDER[0]}"   # the shell closes its own when it ends
 	read -r -t 60 PROGRAM PARENT SESSION <&"$FROM"
 	[ "$PARENT" -eq "$COMMAND" ]
 }
@@ -54,6 +53,7 @@ let_go() {
 	echo >&"$TO"
 	read -r -t 60 line <&"$FROM"
 	[ "$line" = undisturbed ]
+	exec {TO}>&- {FROM}<&-
 	wait "$COMMAND"
 	[ ! -s holder.err ]
 }
