@@ -19,9 +19,16 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 }
 
-# What this machine does not let tests make is said, with its reason, beside the result.
+# What this machine does not let tests make (namespaces and cgroups in a container) is said, with
+# its reason, beside the result, and counted at the end.
 cannot() {
-	echo "# not looked at on this machine: $BATS_TEST_DESCRIPTION: $*" >&3
+	echo "# not looked at on this machine: $BATS_TEST_DESCRIPTION: $*" | tee -a "$BATS_FILE_TMPDIR/left-out" >&3
+}
+
+teardown_file() {
+	local count=0
+	[ ! -e "$BATS_FILE_TMPDIR/left-out" ] || count=$(wc -l <"$BATS_FILE_TMPDIR/left-out")
+	echo "# $count of ${#BATS_TEST_NAMES[@]} surroundings could not be made on this machine" >&3
 }
 
 needs_root() {
