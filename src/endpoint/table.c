@@ -13,10 +13,13 @@ weir_word32 weir_own_process;
 static weir_word32 references[WEIR_MAX_PAIRS_MAX][2];
 static weir_word32 bound;
 
-/* A process comes into another PID namespace by its birth alone. */
-static bool is_elsewhere(const struct weir_header *h)
+void weir_notice_place(bool left)
 {
-	return os_namespace("pid") != h->pid_namespace || os_namespace("net") != h->net_namespace;
+	struct weir_header *h = weir_session.header;
+
+	if (h && (left || os_namespace("pid") != h->pid_namespace ||
+	          os_namespace("net") != h->net_namespace))
+		store32_release(&h->strangers, 1);
 }
 
 void weir_own_life_begins(void)
@@ -25,8 +28,6 @@ void weir_own_life_begins(void)
 	if (!weir_session.header)
 		return;
 	weir_pipe_strangers = &weir_session.header->strangers;
-	if (is_elsewhere(weir_session.header))
-		store32_release(&weir_session.header->strangers, 1);
 	store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));
 }
 

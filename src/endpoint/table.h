@@ -37,6 +37,10 @@ extern weir_word32 weir_own_process;
 /* This process has come into the session, by its start or by a fork. */
 void weir_own_life_begins(void);
 
+/* This process starts, or `left` a namespace, itself or for the children to come: do
+ * numbers still mean what they mean for the rest of the session? */
+void weir_notice_place(bool left);
+
 /* Is the descriptor marked? Any number may be asked. */
 static inline bool weir_marked(int fd)
 {

@@ -79,6 +79,10 @@ void weir_adopt_options(const struct weir_end *end);
 /* This process's pid, also in the child of a fork. */
 uint32_t weir_own_pid(void);
 
+/* Has this process, or one that it was forked from, gone to another PID or network
+ * namespace since its program started? */
+bool weir_has_left_namespace(void);
+
 /* True in a child that shares this process's memory (vfork): what it does to its
  * descriptors is none of the table's business. */
 bool weir_in_vfork_child(void);
