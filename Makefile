@@ -140,19 +140,38 @@ $(B)/examples/unit-test/trusting $(B)/examples/unit-test/careful: examples/unit-
 
 examples: $(example_programs)
 
-$(B)/bench/%: bench/%.c
+bench_programs := $(B)/bench/sockets $(B)/bench/limit
+bench_headers := $(wildcard bench/*/*.h)
+
+$(B)/bench/%: bench/%/main.c $(wildcard bench/*/*.c) $(bench_headers)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -Ibench -pthread -o $@ $(wildcard bench/$*/*.c bench/common/*.c)
 
-bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
-	bench/run
+# tokio's part is built offline, from Debian's sources of it, where they are.
+CARGO ?= $(firstword $(wildcard /usr/bin/cargo) cargo)
+RUSTC ?= $(firstword $(wildcard /usr/bin/rustc) rustc)
+ifneq ($(wildcard /usr/share/cargo/registry/tokio-1.*),)
+bench_programs += $(B)/bench/tokio
+endif
+
+$(B)/bench/tokio: $(wildcard bench/tokio/* bench/tokio/*/*)
+	@mkdir -p $(B)/bench/cargo
+	$(call say,CARGO)
+	$(Q)cp -r bench/tokio/. $(B)/bench/cargo
+	$(Q)cd $(B)/bench/cargo && RUSTC=$(RUSTC) $(CARGO) build --quiet --release --offline --target-dir target
+	$(Q)cp $(B)/bench/cargo/target/release/bench-tokio $@
+
+bench-programs: $(bench_programs)
+
+bench: all bench-programs
+	bench/run --json $(B)/bench/results.json --svg $(B)/bench/results.svg
 	bench/run --faults
 
-test: all unit_build canary fuzzers test-programs sanitized examples
+test: all unit_build canary fuzzers test-programs sanitized examples bench-programs
 	tests/run-all
 
-check: all unit_build fuzzers test-programs sanitized
+check: all unit_build fuzzers test-programs sanitized bench-programs
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -229,7 +248,7 @@ lint:
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
 	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
 		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
-		$(wildcard examples/*/run tests/install-dependencies)
+		tests/bench.bats tests/programs/loopback.bash $(wildcard examples/*/run bench/programs/*.bash tests/install-dependencies)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
@@ -256,7 +275,7 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress chaos \
+.PHONY: all help unit unit_build test test-programs examples bench bench-programs check check-programs stress chaos \
 	sanitize sanitized canary fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 
