@@ -14,13 +14,13 @@ text { font: 12px system-ui, sans-serif; fill: #222 } .dim { fill: #666 } .head 
 @media (prefers-color-scheme: dark) {
   svg { background: #16181c } text { fill: #ddd } .dim { fill: #999 } .grid { stroke: #333 } .one { stroke: #aaa }
 }"""
-LEFT, PLOT, RIGHT, LINE, TOP = 330, 620, 70, 20, 78
+LEFT, PLOT, RIGHT, LINE, TOP = 330, 620, 70, 20, 100
 
 
 def figures(row):
     """Times the kernel's speed, in each round, of every contender that was measured so."""
     found = {name: row.ratios("kernel", name) for name in COLOURS}
-    return {name: values for name, values in found.items() if values and min(values) > 0}
+    return {name: values for name, values in found.items() if len(values) > 1}
 
 
 class Scale:
@@ -44,8 +44,8 @@ def text(x, y, content, more=""):
 def legend():
     x = LEFT
     for name, colour in COLOURS.items():
-        yield f'<circle cx="{x}" cy="{TOP - 36}" r="5" fill="{colour}"/>'
-        yield text(x + 9, TOP - 32, name)
+        yield f'<circle cx="{x}" cy="{TOP - 40}" r="5" fill="{colour}"/>'
+        yield text(x + 9, TOP - 36, name)
         x += 26 + 7 * len(name)
 
 
@@ -57,11 +57,12 @@ def grid(scale, bottom):
 
 
 def marks(row, scale, y):
-    """A dot for each contender, a line over the range of its rounds, and weir's median as a number."""
+    """A dot for each contender, a line from quartile to quartile, and weir's median as a number; weir on top."""
     yield text(LEFT - 10, y + 4, row.workload.title, 'text-anchor="end"')
-    for name, values in figures(row).items():
-        colour, middle = COLOURS[name], statistics.median(values)
-        ends = f'x1="{scale.x(min(values)):.1f}" x2="{scale.x(max(values)):.1f}" y1="{y}" y2="{y}"'
+    for name, values in sorted(figures(row).items(), key=lambda item: item[0] == "weir"):
+        colour = COLOURS[name]
+        first, middle, third = statistics.quantiles(values, n=4, method="inclusive")
+        ends = f'x1="{scale.x(first):.1f}" x2="{scale.x(third):.1f}" y1="{y}" y2="{y}"'
         yield f'<line {ends} stroke="{colour}" stroke-width="2" opacity="0.5"/>'
         radius = 6 if name == "weir" else 4
         told = escape(f"{name}: {middle:.3g}× the kernel's speed")

@@ -5,19 +5,19 @@ A tool's overhead is what a call takes longer with it than without; a write and 
 import shutil
 import statistics
 
-from .sampling import Row, measure_row
+from .sampling import measure_row
 from .sides import Side
 from .table import duration
 from .workloads import Workload
 
-WORKLOAD = Workload("write+read 64 B, every second write fails", "injected faults", ("write-read", "64"), 64, quick=True)
+WORKLOAD = Workload("write+read 64 B, every second write fails", "injected faults", ("write-read", "64"), quick=True)
 CALLS = 2
 EVERY_SECOND = "write:error=EINTR:when=1+2"
 EINTR = 4
 FIU_RUN = ["fiu-run", "-x", "-c", f"enable_random name=posix/io/rw/write,probability=0.5,failinfo={EINTR}"]
 
 # Each way to inject, and what it is compared with.
-WITHOUT = {"weir, rule": "weir", "strace": "kernel", "libfiu": "kernel"}
+WITHOUT = {"weir's rule": "weir, no fault", "strace": "no fault", "libfiu": "no fault"}
 
 
 class Injecting(Side):
@@ -36,9 +36,9 @@ class Injecting(Side):
 
 def sides(program, library):
     return [
-        Side("kernel", program, ""),
-        Side("weir", program, library),
-        Injecting("weir, rule", program, library, rule=EVERY_SECOND),
+        Side("no fault", program, ""),
+        Side("weir, no fault", program, library),
+        Injecting("weir's rule", program, library, rule=EVERY_SECOND),
         Injecting("strace", program, "", strace=EVERY_SECOND),
         Injecting("libfiu", program, "", tool=FIU_RUN),
     ]
@@ -56,16 +56,16 @@ def overheads(row, name):
 
 def advantage(row, other):
     """How many times less overhead than the other tool's a rule of weir's has, in each round."""
-    pairs = zip(overheads(row, other), overheads(row, "weir, rule"))
+    pairs = zip(overheads(row, other), overheads(row, "weir's rule"))
     return [theirs / ours if ours > 0 else float("inf") for theirs, ours in pairs]
 
 
-def print_row(row: Row):
-    print(f"-- {WORKLOAD.group}: {WORKLOAD.title}")
+def print_row(row):
+    print(WORKLOAD.title)
     for name in row.reports:
-        line = f"  {name:<12}{duration(statistics.median(row.values(name))):>9}"
+        line = f"  {name:<15}{duration(statistics.median(row.values(name))):>9}"
         if name in WITHOUT:
-            line += f", {duration(statistics.median(overheads(row, name)))} more a call than {WITHOUT[name]}"
-        if name in ("strace", "libfiu") and "weir, rule" in row.reports:
-            line += f": {statistics.median(advantage(row, name)):.0f} times weir's"
+            line += f", {duration(statistics.median(overheads(row, name)))} more a call than with {WITHOUT[name]}"
+        if name in ("strace", "libfiu") and "weir's rule" in row.reports:
+            line += f": {statistics.median(advantage(row, name)):.3g} times as much as weir's rule"
         print(line, flush=True)

@@ -78,7 +78,7 @@ def own_json(output):
     return json.loads(output.splitlines()[0])["each_ns"]
 
 
-HACKBENCH = ["hackbench", "-g", "1", "-f", "5", "-l", "400"]
+HACKBENCH = ["hackbench", "-g", "1", "-f", "5", "-l", "3000"]
 HACKBENCH_TIME = figure(r"Time: ([\d.]+)", lambda seconds: seconds * 1e9)
 STRESS_NG = ["stress-ng", "--sockpair", "1", "--sockpair-ops", "3000", "--metrics-brief"]
 STRESS_NG_TIME = figure(r"\] sockpair +(\d+) +([\d.]+) ", lambda operations, seconds: seconds / operations * 1e9)

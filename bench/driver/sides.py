@@ -84,9 +84,11 @@ def bounded(command, environment, folder=None):
                           stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             output, errors = process.communicate(timeout=RUN_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
+        except BaseException as reason:             # an interruption, too, must leave nothing behind
             os.killpg(process.pid, signal.SIGKILL)
-            sys.exit(f"bench: still running after {RUN_SECONDS_MAX} s: {' '.join(command)}")
+            if isinstance(reason, subprocess.TimeoutExpired):
+                sys.exit(f"bench: still running after {RUN_SECONDS_MAX} s: {' '.join(command)}")
+            raise
     return process.returncode, output, errors
 
 

@@ -19,11 +19,11 @@ def amount(key, value):
     return f"{value:.0f} B" if key == "each_bytes" else duration(value)
 
 
-def cell(row, side):
-    values = row.values(side)
+def cell(row, side, key=None):
+    values = row.values(side, key)
     if not values:
         return "-"
-    return f"{amount(row.workload.key, statistics.median(values))} {spread(values):.0f}%"
+    return f"{amount(key or row.workload.key, statistics.median(values))} {spread(values):.0f}%"
 
 
 def ratio(row):
@@ -47,7 +47,6 @@ def print_group(name):
 def print_row(row, sides):
     cells = "".join(f"{cell(row, side.name):>{CELL_WIDTH}}" for side in sides)
     print(f"{row.workload.title:<{TITLE_WIDTH}}{cells}{ratio(row):>{CELL_WIDTH}}", flush=True)
-    cpu = {side.name: row.values(side.name, "each_cpu_ns") for side in sides}
     if row.workload.arguments[0] == "sleeper":
-        cells = "".join(f"{duration(statistics.median(cpu[s.name])) if cpu[s.name] else '-':>{CELL_WIDTH}}" for s in sides)
+        cells = "".join(f"{cell(row, side.name, 'each_cpu_ns'):>{CELL_WIDTH}}" for side in sides)
         print(f"{'    CPU time of it':<{TITLE_WIDTH}}{cells}", flush=True)

@@ -9,7 +9,8 @@ import typing
 from . import injection, programs, syscalls
 from .sampling import spread
 from .sides import Cannot
-from .workloads import (CREATE, KINDS, START, idle, loop, ping_pong, size_name, sleeper, stream, unmarked, write_read)
+from .workloads import CREATE, KINDS, START, Workload, idle, loop, ping_pong, size_name, sleeper, stream, unmarked
+from .workloads import write_read
 
 NEAR = 0.9                  # "the same, within 10 %"
 FLAT = 1.25                 # what "flat from 10 to 4,000 pairs" is taken to allow
@@ -85,8 +86,8 @@ def streams(kind, row, near):
         yield speed(f"{row} on two CPUs, {size_name(size)}", near * bound, workload)
         if size > 64:
             for limit, name in (("ring", "spinning ring"), ("memcpy", "two memcpy")):
-                yield ratio(f"{row} on two CPUs, {size_name(size)}", f"{name} / weir", limit, "weir", "≥", near * LIMIT,
-                            workload)
+                part = f"{row} on two CPUs, {size_name(size)}"
+                yield ratio(part, f"{name} / weir", limit, "weir", "≥", near * LIMIT, workload)
     for size, bound in ONE_CPU.items():
         yield speed(f"{row} on one CPU, {size_name(size)}", near * bound, stream(size, kind, 1))
 
@@ -101,7 +102,8 @@ def calls(row, relation, bound, workload):
 @dataclasses.dataclass(frozen=True)
 class Calls:
     """What is counted, not timed."""
-    workload: object
+    workload: Workload
+    group: typing.ClassVar[str] = "system calls"
 
     @property
     def title(self):
@@ -135,7 +137,8 @@ def other_costs():
     yield Target("an injected fault", "overhead of a call, strace / weir", "≥", 100, (injection.WORKLOAD,),
                  lambda row: injection.advantage(row, "strace"))
     for flavour in ("fresh", "used"):
-        yield Target("idle pair", idle(flavour).title, "≤", 8192, (idle(flavour),), lambda row: row.values("weir"), "B")
+        memory = idle(flavour)
+        yield Target("idle pair", memory.title, "≤", 8192, (memory,), lambda row: row.values("weir"), "B")
     for program in programs.PROGRAMS[:3]:
         yield speed("hackbench, stress-ng", 3, program.workload)
 
@@ -151,9 +154,16 @@ def every_target():
 
 
 def needed(only, cpus):
-    """The targets whose row or comparison contains a text, and the workloads that they need, each once."""
+    """The targets whose row or comparison contains a text, and the workloads that they need, each once, by group."""
     wanted = [t for t in every_target() if (only in t.row or only in t.what) and (cpus > 1 or "2 CPUs" not in t.what)]
-    return wanted, list(dict.fromkeys(w for t in wanted for w in t.workloads))
+    once = list(dict.fromkeys(w for t in wanted for w in t.workloads))
+    groups = list(dict.fromkeys(w.group for w in once))
+    return wanted, sorted(once, key=lambda w: groups.index(w.group))
+
+
+def among(rows):
+    """The targets for which everything was measured."""
+    return [target for target in every_target() if all(w.title in rows for w in target.workloads)]
 
 
 def count_calls(sides, workload):

@@ -15,7 +15,6 @@ class Workload:
     title: str
     group: str
     arguments: tuple            # of the program: its name, and what follows the count
-    bytes: int = 0              # moved by one operation, where that is worth a rate
     capacity: int = None        # of each direction; None: what it is
     count: int = None           # None: as many as fill the time of a run
     key: str = "each_ns"        # the figure that is reported
@@ -38,7 +37,7 @@ def waiting(wait):
 
 
 def write_read(size):
-    return Workload(f"write+read {size_name(size)}, one thread", "one thread", ("write-read", str(size)), size, quick=True)
+    return Workload(f"write+read {size_name(size)}, one thread", "one thread", ("write-read", str(size)), quick=True)
 
 
 def ping_pong(size, kind, cpus, wait="block"):
@@ -48,9 +47,9 @@ def ping_pong(size, kind, cpus, wait="block"):
 
 def stream(size, kind, cpus, wait="block", capacity=None):
     bound = f", room for {size_name(capacity)}" if capacity else ""
+    plain = kind == "threads" and wait == "block" and not capacity
     return Workload(f"stream {size_name(size)}, {peers(kind, cpus)}{waiting(wait)}{bound}", "one-way stream",
-                    ("stream", str(size), kind, str(cpus), wait), size, capacity,
-                    quick=kind == "threads" and wait == "block" and not capacity)
+                    ("stream", str(size), kind, str(cpus), wait), capacity, quick=plain)
 
 
 def sleeper(kind, cpus, wait="block"):
