@@ -152,7 +152,7 @@ $(B)/bench/%: bench/%/main.c $(wildcard bench/*/*.c) $(bench_headers)
 # tokio's part is built offline, from Debian's sources of it, where they are.
 CARGO ?= $(firstword $(wildcard /usr/bin/cargo) cargo)
 RUSTC ?= $(firstword $(wildcard /usr/bin/rustc) rustc)
-ifneq ($(wildcard /usr/share/cargo/registry/tokio-1.*),)
+ifneq ($(and $(wildcard /usr/share/cargo/registry/tokio-1.*),$(shell command -v $(CARGO))),)
 bench_programs += $(B)/bench/tokio
 endif
 

@@ -83,3 +83,27 @@ PROOF
 		run -0 timeout 60 "$WEIR" run --capacity 64 -- "$SOCKETS" --socketpair $words
 	done
 }
+
+@test "a target is met by the median of its rounds, or said not to be measured" {
+	"$PYTHON" - "$ROOT/bench" <<'PROOF'
+import sys
+
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+from driver import targets
+from driver.sampling import Row
+from driver.workloads import write_read
+
+def judged(kernel, weir):
+    times = {"kernel": kernel, "weir": weir}
+    row = Row(write_read(65536), {name: [{"each_ns": ns} for ns in all_ns] for name, all_ns in times.items()}, {})
+    mine = [t for t in targets.every_target() if t.row == "write+read, one thread, 64 KiB"]
+    return [targets.judge(target, {row.workload.title: row}) for target in mine]
+
+met, absent = judged([700, 700, 70, 700, 700], [100, 100, 100, 1000, 100])
+assert (met["value"], met["met"]) == (7, True), met
+assert (absent["value"], absent["met"]) == (None, None), absent     # nobody measured memcpy
+missed, _ = judged([500] * 5, [100] * 5)
+assert (missed["value"], missed["spread_percent"], missed["met"]) == (5, 0, False), missed
+PROOF
+}

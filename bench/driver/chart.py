@@ -90,5 +90,6 @@ def draw(rows, subtitle):
         f"<style>{STYLE}</style>",
         text(16, 24, "Times the kernel's speed (further right is faster)", 'class="head"'),
         text(16, 42, subtitle, 'class="dim"'),
+        text(LEFT + PLOT + 10, TOP - 16, "weir", 'class="dim"'),
         *legend(), *grid(scale, y), *lines, "</svg>\n",
     ])

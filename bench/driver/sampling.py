@@ -7,13 +7,13 @@ from .sides import Cannot
 RUN_NS = 60_000_000
 QUICK_NS = 20_000_000
 COUNT_MAX = 20_000_000
-FIRST_COUNT = 200
+FIRST_COUNT = 8                 # a message may take a second: 256 KiB through room for 64 bytes
 ROUNDS_MIN = 5
 
 
 def calibrate(side, arguments, capacity, run_ns):
     """A count with which a run of that side lasts about run_ns."""
-    count = 20 if arguments[0] == "start-up" else FIRST_COUNT
+    count = FIRST_COUNT
     each_ns = side.run(arguments, count, capacity)["each_ns"]
     while each_ns * count < run_ns / 8 and count < COUNT_MAX:
         count = min(COUNT_MAX, count * 8)

@@ -4,7 +4,6 @@ import statistics
 
 from .sampling import spread
 
-TITLE_WIDTH = 46
 CELL_WIDTH = 13
 
 
@@ -34,19 +33,27 @@ def ratio(row):
     return f"{statistics.median(ratios):.3g} ±{spread(ratios):.0f}%"
 
 
-def print_head(sides):
-    cells = "".join(f"{side.name:>{CELL_WIDTH}}" for side in sides)
-    print("median of an operation, and half the range between the quartiles; the last column: kernel / weir")
-    print(f"{'':<{TITLE_WIDTH}}{cells}{'kernel/weir':>{CELL_WIDTH}}")
+class Table:
+    """A line for each workload, a column for each side."""
 
+    def __init__(self, sides, titles):
+        self.sides = sides
+        self.width = max(map(len, titles), default=0) + 1
+        self.group = None
 
-def print_group(name):
-    print(f"-- {name}")
+    def print_line(self, title, cells):
+        print(f"{title:<{self.width}}{''.join(f'{cell:>{CELL_WIDTH}}' for cell in cells)}", flush=True)
 
+    def print_head(self):
+        print("median of an operation, and half the range between the quartiles; the last column: kernel / weir")
+        self.print_line("", [side.name for side in self.sides] + ["kernel/weir"])
 
-def print_row(row, sides):
-    cells = "".join(f"{cell(row, side.name):>{CELL_WIDTH}}" for side in sides)
-    print(f"{row.workload.title:<{TITLE_WIDTH}}{cells}{ratio(row):>{CELL_WIDTH}}", flush=True)
-    if row.workload.arguments[0] == "sleeper":
-        cells = "".join(f"{cell(row, side.name, 'each_cpu_ns'):>{CELL_WIDTH}}" for side in sides)
-        print(f"{'    CPU time of it':<{TITLE_WIDTH}}{cells}", flush=True)
+    def print_group(self, group):
+        if group != self.group:
+            self.group = group
+            print(f"-- {group}")
+
+    def print_row(self, row):
+        self.print_line(row.workload.title, [cell(row, side.name) for side in self.sides] + [ratio(row)])
+        if row.workload.arguments[0] == "sleeper":
+            self.print_line("    CPU time of it", [cell(row, side.name, "each_cpu_ns") for side in self.sides])
