@@ -141,13 +141,13 @@ $(B)/examples/unit-test/trusting $(B)/examples/unit-test/careful: examples/unit-
 
 examples: $(example_programs)
 
-bench_programs := $(B)/bench/sockets $(B)/bench/limit
-bench_headers := $(wildcard bench/*/*.h)
+bench_programs := $(B)/bench/sockets $(B)/bench/ring $(B)/bench/mutex $(B)/bench/memcpy
 
-$(B)/bench/%: bench/%/main.c $(wildcard bench/*/*.c) $(bench_headers)
+# Each with what carries its bytes inlined into the workloads.
+$(B)/bench/%: bench/%/main.c $(wildcard bench/*/*.c bench/*/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -Ibench -pthread -o $@ $(wildcard bench/$*/*.c bench/common/*.c)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(LTO) $(WARNINGS) -Ibench -pthread -o $@ $(wildcard bench/$*/*.c bench/common/*.c)
 
 # tokio's part is built offline, from Debian's sources of it, where they are.
 CARGO ?= $(firstword $(wildcard /usr/bin/cargo) cargo)

@@ -208,6 +208,7 @@ static const struct workload *parse(struct request *r, char **args)
 	if (w->takes & TAKES_FLAVOUR)
 		r->flavour = next(&args);
 	if (w->takes & TAKES_PEER) {
+		r->peer = true;
 		r->processes = one_of(next(&args), peers) == 1;
 		r->cpus = (int)number(next(&args), 2);
 	}

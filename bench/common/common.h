@@ -21,6 +21,7 @@ struct request {
 	size_t bytes;
 	size_t capacity; /* 0: as it is */
 	long pairs;
+	bool peer; /* two sides, pinned to so many CPUs, in two threads or processes */
 	bool processes;
 	int cpus;
 	enum waiting wait;

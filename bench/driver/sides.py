@@ -12,7 +12,6 @@ BUILD = os.path.join(ROOT, "build")
 RUN_SECONDS_MAX = 120
 STATUS_CANNOT = 3
 NEVER = "when=1000000000"
-TRANSFERS = ("write-read", "ping-pong", "stream")
 
 
 class Cannot(Exception):
@@ -122,8 +121,8 @@ def path(name):
 
 def contenders(program, library):
     """All sides, in the order of the table."""
-    tokio = {"only": TRANSFERS + ("create",), "needs": "librust-tokio-dev and cargo build it"}
-    limit = {"only": TRANSFERS}
+    transfers = ("write-read", "ping-pong", "stream")
+    tokio = {"only": (*transfers, "create"), "needs": "librust-tokio-dev and cargo build it"}
     return [
         Side("kernel", program, ""),
         Side("pipe", program, "", over="--pipe"),
@@ -131,9 +130,9 @@ def contenders(program, library):
         Side("weir+rule", program, library, rule=f"any:error=EIO:{NEVER}"),
         Side("tokio, 1", path("tokio"), "", over="--current", **tokio),
         Side("tokio, n", path("tokio"), "", over="--multi", **tokio),
-        Side("ring", path("limit"), "", over="--ring", **limit),
-        Side("mutex", path("limit"), "", over="--mutex", **limit),
-        Side("memcpy", path("limit"), "", over="--memcpy", **limit),
+        Side("ring", path("ring"), "", over="--ring", only=transfers),
+        Side("mutex", path("mutex"), "", over="--mutex", only=(*transfers, "sleeper")),
+        Side("memcpy", path("memcpy"), "", over="--memcpy", only=("write-read", "stream")),
     ]
 
 

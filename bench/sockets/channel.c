@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -76,6 +77,27 @@ void open_both_ways(const struct request *r, struct end ends[2])
 	}
 }
 
+void open_ends(const struct request *r, struct end **a, struct end **b)
+{
+	struct end *both = calloc(2, sizeof(*both));
+
+	if (!both)
+		fail("calloc");
+	if (r->peer)
+		open_both_ways(r, both);
+	else
+		open_one_way(r, both);
+	*a = &both[0];
+	*b = &both[1];
+}
+
+void use_end(const struct request *r, struct end *mine, struct end *other)
+{
+	if (r->processes)
+		close_end(other);
+	set_waiting(mine, r->wait);
+}
+
 void close_end(struct end *end)
 {
 	int both[] = {end->in, end->out == end->in ? -1 : end->out, end->epoll_in, end->epoll_out};
@@ -137,55 +159,38 @@ static void wait_for_input(struct end *end)
 		              EPOLLIN | (end->wait == WAIT_EDGE ? EPOLLET : 0));
 }
 
-void send_all(struct end *end, const char *bytes, size_t count)
+size_t send_some(struct end *end, const char *bytes, size_t count)
 {
-	while (count > 0) {
+	for (;;) {
 		ssize_t n = write(end->out, bytes, count);
 
-		if (n < 0 && errno == EINTR) {
+		if (n >= 0)
+			return (size_t)n;
+		if (errno == EINTR)
 			tally.interrupted++; /* as often as a run injects it */
-			continue;
-		}
-		if (n < 0 && errno == EAGAIN && end->wait != WAIT_BLOCKED) {
+		else if (errno == EAGAIN && end->wait != WAIT_BLOCKED)
 			wait_for_room(end);
-			continue;
-		}
-		if (n < 0)
+		else
 			fail("write");
-		tally.sent += n;
-		bytes += n;
-		count -= (size_t)n;
 	}
 }
 
 /* As an event loop does it: level and poll wait, then read once; edge reads until nothing is left. */
-size_t receive_some(struct end *end, char *bytes, size_t size)
+size_t receive_some(struct end *end, char *bytes, size_t count)
 {
 	for (;;) {
 		if (end->wait == WAIT_POLL || end->wait == WAIT_LEVEL || end->drained)
 			wait_for_input(end);
-		ssize_t n = read(end->in, bytes, size);
+		ssize_t n = read(end->in, bytes, count);
 
 		end->drained = n < 0 && errno == EAGAIN && end->wait == WAIT_EDGE;
-		if (n > 0) {
-			tally.received += n;
+		if (n > 0)
 			return (size_t)n;
-		}
 		if (n == 0)
 			errno = ECONNABORTED; /* nobody closes before the end */
 		else if (errno == EINTR || (errno == EAGAIN && end->wait != WAIT_BLOCKED))
 			continue;
 		fail("read");
-	}
-}
-
-void receive_all(struct end *end, char *bytes, size_t count)
-{
-	while (count > 0) {
-		size_t n = receive_some(end, bytes, count);
-
-		bytes += n;
-		count -= n;
 	}
 }
 

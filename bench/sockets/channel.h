@@ -2,7 +2,7 @@
 #ifndef BENCH_CHANNEL_H
 #define BENCH_CHANNEL_H
 
-#include "common/common.h"
+#include "common/transfer.h"
 
 /* One end. Both descriptors are the same one where a socket carries both directions. */
 struct end {
@@ -22,13 +22,6 @@ void close_end(struct end *end);
 
 /* From now on the end waits that way; anything but WAIT_BLOCKED makes it non-blocking. */
 void set_waiting(struct end *end, enum waiting wait);
-
-void send_all(struct end *end, const char *bytes, size_t count);
-
-/* Returns how many bytes it received, which is not 0. */
-size_t receive_some(struct end *end, char *bytes, size_t size);
-
-void receive_all(struct end *end, char *bytes, size_t count);
 
 /* An exchange of a byte, so that a run whose workload makes none shows what carried it. */
 void prove(const struct request *r);

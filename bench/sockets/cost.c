@@ -1,4 +1,4 @@
-/* What is not a transfer: memory of pairs, calls on other descriptors, starting a program. */
+/* What is not a transfer: making pairs, their memory, calls on other descriptors, starting a program. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -15,7 +15,23 @@
 
 extern char **environ;
 
-/* ---- memory ---- */
+/* ---- pairs ---- */
+
+struct result create(const struct request *r)
+{
+	struct end ends[2];
+	struct span begin = span_begin();
+
+	for (long i = 0; i < r->count; i++) {
+		open_both_ways(r, ends);
+		close_end(&ends[0]);
+		close_end(&ends[1]);
+	}
+	struct span span = span_end(begin);
+
+	prove(r);
+	return result_of(span, r->count, r->count + 1);
+}
 
 static long resident_bytes(void)
 {

@@ -1,14 +1,9 @@
-/* The workloads, by what they need: nobody else (alone.c), another side (between.c), many pairs
- * (loop.c); and what is not a transfer (cost.c). */
+/* The workloads that only sockets and pipes can do: many pairs (loop.c), and what is not a transfer (cost.c). */
 #ifndef BENCH_WORKLOADS_H
 #define BENCH_WORKLOADS_H
 
 #include "common/common.h"
 
-struct result write_read(const struct request *r);
-struct result ping_pong(const struct request *r);
-struct result stream(const struct request *r);
-struct result sleeper(const struct request *r);
 struct result loop(const struct request *r);
 struct result create(const struct request *r);
 struct result idle(const struct request *r);

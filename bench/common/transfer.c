@@ -1,17 +1,59 @@
-/* Workloads of two threads or two processes. */
+#include "transfer.h"
+
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "channel.h"
-#include "workloads.h"
+void send_all(struct end *end, const char *bytes, size_t count)
+{
+	while (count > 0) {
+		size_t n = send_some(end, bytes, count);
+
+		tally.sent += (long long)n;
+		bytes += n;
+		count -= n;
+	}
+}
+
+static size_t receive_next(struct end *end, char *bytes, size_t count)
+{
+	size_t n = receive_some(end, bytes, count);
+
+	tally.received += (long long)n;
+	return n;
+}
+
+void receive_all(struct end *end, char *bytes, size_t count)
+{
+	while (count > 0) {
+		size_t n = receive_next(end, bytes, count);
+
+		bytes += n;
+		count -= n;
+	}
+}
+
+struct result write_read(const struct request *r)
+{
+	static char got[BYTES_MAX];
+	struct end *a, *b;
+
+	open_ends(r, &a, &b);
+	struct span begin = span_begin();
+	for (long i = 0; i < r->count; i++) {
+		send_all(a, message(i), r->bytes);
+		receive_all(b, got, r->bytes);
+		check_message(got, r->bytes, i);
+	}
+	return result_of(span_end(begin), r->count, 1);
+}
+
+/* ---- two threads or two processes ---- */
 
 enum { GAP_NS = 1000000 };
 
 struct play {
 	const struct request *request;
-	struct end mine; /* the peer's end */
-	struct end other; /* the one that only this side uses */
+	struct end *mine, *theirs; /* this side's end and the peer's */
 	long long *latency_ns; /* of each message; shared */
 	void (*with)(struct play *play);
 };
@@ -21,29 +63,22 @@ static void play_as_peer(void *context)
 {
 	struct play *play = context;
 
-	if (play->request->processes)
-		close_end(&play->other);
-	set_waiting(&play->mine, play->request->wait);
-	send_all(&play->mine, message(0), 1);
+	use_end(play->request, play->theirs, play->mine);
+	send_all(play->theirs, message(0), 1);
 	play->with(play);
 }
 
 /* Starts the peer; afterwards both sides are pinned and running. */
 static struct peer *start(const struct request *r, struct play *play)
 {
-	struct end ends[2];
 	struct peer *peer;
 	char ready;
 
-	open_both_ways(r, ends);
 	play->request = r;
-	play->mine = ends[1];
-	play->other = ends[0];
+	open_ends(r, &play->mine, &play->theirs);
 	peer = peer_start(r, play_as_peer, play);
-	if (r->processes)
-		close_end(&play->mine);
-	set_waiting(&play->other, r->wait);
-	receive_all(&play->other, &ready, 1);
+	use_end(r, play->mine, play->theirs);
+	receive_all(play->mine, &ready, 1);
 	return peer;
 }
 
@@ -61,8 +96,8 @@ static void echo(struct play *play)
 	const struct request *r = play->request;
 
 	for (long i = 0; i < r->count; i++) {
-		receive_all(&play->mine, got, r->bytes);
-		send_all(&play->mine, got, r->bytes);
+		receive_all(play->theirs, got, r->bytes);
+		send_all(play->theirs, got, r->bytes);
 	}
 }
 
@@ -74,8 +109,8 @@ struct result ping_pong(const struct request *r)
 	struct span begin = span_begin();
 
 	for (long i = 0; i < r->count; i++) {
-		send_all(&play.other, message(i), r->bytes);
-		receive_all(&play.other, got, r->bytes);
+		send_all(play.mine, message(i), r->bytes);
+		receive_all(play.mine, got, r->bytes);
 		check_message(got, r->bytes, i);
 	}
 	return finish(peer, begin, r->count);
@@ -87,12 +122,12 @@ static void swallow(struct play *play)
 	size_t bytes = play->request->bytes, all = (size_t)play->request->count * bytes;
 
 	for (size_t position = 0; position < all;) {
-		size_t n = receive_some(&play->mine, got, bytes > READ_BYTES ? bytes : READ_BYTES);
+		size_t n = receive_next(play->theirs, got, bytes > READ_BYTES ? bytes : READ_BYTES);
 
 		check_stream(got, n, position, bytes);
 		position += n;
 	}
-	send_all(&play->mine, message(0), 1);
+	send_all(play->theirs, message(0), 1);
 }
 
 struct result stream(const struct request *r)
@@ -103,8 +138,8 @@ struct result stream(const struct request *r)
 	char done;
 
 	for (long i = 0; i < r->count; i++)
-		send_all(&play.other, message(i), r->bytes);
-	receive_all(&play.other, &done, 1);
+		send_all(play.mine, message(i), r->bytes);
+	receive_all(play.mine, &done, 1);
 	return finish(peer, begin, r->count);
 }
 
@@ -115,7 +150,7 @@ static void take_times(struct play *play)
 	for (long i = 0; i < play->request->count; i++) {
 		long long sent_ns;
 
-		receive_all(&play->mine, (char *)&sent_ns, sizeof(sent_ns));
+		receive_all(play->theirs, (char *)&sent_ns, sizeof(sent_ns));
 		play->latency_ns[i] = now_ns() - sent_ns;
 	}
 }
@@ -148,7 +183,7 @@ struct result sleeper(const struct request *r)
 		sleep_until(begin.ns + i * GAP_NS);
 		long long now = now_ns();
 
-		send_all(&play.other, (const char *)&now, sizeof(now));
+		send_all(play.mine, (const char *)&now, sizeof(now));
 	}
 	struct result result = finish(peer, begin, r->count);
 

@@ -1,11 +1,10 @@
+/* A ring under one mutex, for threads and processes; whoever has to wait sleeps. */
 #include <pthread.h>
-#include <stdint.h>
 #include <string.h>
 
-#include "carrier.h"
-#include "common/common.h"
+#include "common/transfer.h"
 
-struct carrier {
+struct ring {
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
 	int waiting;
@@ -13,9 +12,13 @@ struct carrier {
 	char bytes[];
 };
 
-static struct carrier *make(size_t capacity)
+struct end {
+	struct ring *in, *out;
+};
+
+static struct ring *make_ring(size_t capacity)
 {
-	struct carrier *ring = shared_memory(sizeof(*ring) + capacity);
+	struct ring *ring = shared_memory(sizeof(*ring) + capacity);
 	pthread_mutexattr_t mutex;
 	pthread_condattr_t cond;
 
@@ -29,13 +32,33 @@ static struct carrier *make(size_t capacity)
 	return ring;
 }
 
+void open_ends(const struct request *r, struct end **a, struct end **b)
+{
+	static struct end ends[2];
+	size_t capacity = r->capacity ? r->capacity : DEFAULT_CAPACITY;
+
+	if (r->wait != WAIT_BLOCKED)
+		cannot("has no descriptor to wait for");
+	ends[0].out = ends[1].in = make_ring(capacity);
+	ends[1].out = ends[0].in = make_ring(capacity);
+	*a = &ends[0];
+	*b = &ends[1];
+}
+
+void use_end(const struct request *r, struct end *mine, struct end *other)
+{
+	(void)r;
+	(void)mine;
+	(void)other;
+}
+
 static size_t least(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
-/* Waits while as many bytes are filled as make it impossible to go on. */
-static void wait_while(struct carrier *ring, size_t filled)
+/* Waits for as long as so many bytes are filled that the caller cannot go on. */
+static void wait_while(struct ring *ring, size_t filled)
 {
 	while (ring->filled == filled) {
 		ring->waiting++;
@@ -44,7 +67,7 @@ static void wait_while(struct carrier *ring, size_t filled)
 	}
 }
 
-static void unlock(struct carrier *ring)
+static void unlock(struct ring *ring)
 {
 	int waiting = ring->waiting;
 
@@ -53,8 +76,10 @@ static void unlock(struct carrier *ring)
 		pthread_cond_signal(&ring->moved);
 }
 
-static size_t put(struct carrier *ring, const char *bytes, size_t count)
+size_t send_some(struct end *end, const char *bytes, size_t count)
 {
+	struct ring *ring = end->out;
+
 	pthread_mutex_lock(&ring->lock);
 	wait_while(ring, ring->capacity);
 	size_t n = least(count, ring->capacity - ring->filled);
@@ -68,8 +93,10 @@ static size_t put(struct carrier *ring, const char *bytes, size_t count)
 	return n;
 }
 
-static size_t take(struct carrier *ring, char *bytes, size_t count)
+size_t receive_some(struct end *end, char *bytes, size_t count)
 {
+	struct ring *ring = end->in;
+
 	pthread_mutex_lock(&ring->lock);
 	wait_while(ring, 0);
 	size_t n = least(count, ring->filled);
@@ -83,4 +110,17 @@ static size_t take(struct carrier *ring, char *bytes, size_t count)
 	return n;
 }
 
-const struct carrier_type mutex_ring = {"mutex", make, put, take};
+int main(int argc, char **argv)
+{
+	static const char *const carriers[] = {"mutex", NULL};
+	static const struct workload workloads[] = {
+	        {"write-read", TAKES_BYTES, write_read},
+	        {"ping-pong", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, ping_pong},
+	        {"stream", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, stream},
+	        {"sleeper", TAKES_PEER | TAKES_WAIT, sleeper},
+	        {NULL, 0, NULL},
+	};
+
+	(void)argc;
+	return bench_main(argv, workloads, carriers);
+}
