@@ -1,6 +1,7 @@
 #include "common.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,14 +37,14 @@ long long now_ns(void)
 
 struct span span_begin(void)
 {
-	return (struct span){.cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID), .ns = now_ns()};
+	return (struct span){ .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID), .ns = now_ns() };
 }
 
 struct span span_end(struct span begin)
 {
 	long long ns = now_ns() - begin.ns;
 
-	return (struct span){.ns = ns, .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin.cpu_ns};
+	return (struct span){ .ns = ns, .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin.cpu_ns };
 }
 
 struct result result_of(struct span span, long count, long pairs)
@@ -51,13 +52,15 @@ struct result result_of(struct span span, long count, long pairs)
 	return (struct result){
 	        .each_ns = (double)span.ns / (double)count,
 	        .each_cpu_ns = (double)span.cpu_ns / (double)count,
+	        .hook_ns = NAN,
+	        .each_bytes = NAN,
 	        .pairs = pairs,
 	};
 }
 
 void pin(int n)
 {
-	static cpu_set_t allowed; /* as it was before anybody was pinned */
+	static cpu_set_t allowed;   /* as it was before anybody was pinned */
 	cpu_set_t one;
 
 	if (CPU_COUNT(&allowed) == 0 && sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
@@ -192,8 +195,8 @@ static void parse_options(struct request *r, char ***args)
 
 static const struct workload *parse(struct request *r, char **args)
 {
-	static const char *const peers[] = {"threads", "processes", NULL};
-	static const char *const waits[] = {"block", "poll", "level", "edge", NULL};
+	static const char *const peers[] = { "threads", "processes", NULL };
+	static const char *const waits[] = { "block", "poll", "level", "edge", NULL };
 	const struct workload *w = known;
 
 	parse_options(r, &args);
@@ -246,11 +249,11 @@ static void print(const struct request *r, struct result result, struct tally al
 		fail("open_memstream");
 	fprintf(out, "{\"operations\":%ld,\"each_ns\":%.3f,\"bytes\":%lld,\"pairs\":%ld", r->count,
 	        result.each_ns, all.sent, result.pairs);
-	if (result.each_cpu_ns != 0)
+	if (!isnan(result.each_cpu_ns))
 		fprintf(out, ",\"each_cpu_ns\":%.3f", result.each_cpu_ns);
-	if (result.hook_ns != 0)
+	if (!isnan(result.hook_ns))
 		fprintf(out, ",\"hook_ns\":%.3f", result.hook_ns);
-	if (result.each_bytes != 0)
+	if (!isnan(result.each_bytes))
 		fprintf(out, ",\"each_bytes\":%.1f", result.each_bytes);
 	if (all.interrupted != 0)
 		fprintf(out, ",\"interrupted\":%lld", all.interrupted);
@@ -263,7 +266,7 @@ static void print(const struct request *r, struct result result, struct tally al
 
 int bench_main(char **argv, const struct workload *workloads, const char *const *over)
 {
-	struct request r = {0};
+	struct request r = { 0 };
 
 	known = workloads;
 	carriers = over;

@@ -7,42 +7,42 @@
 #include <stddef.h>
 
 enum {
-	BYTES_MAX = 262144, /* of one message */
-	READ_BYTES = 65536, /* what the reader of a stream asks for, or a message if that is more */
-	DEFAULT_CAPACITY = 212992, /* the kernel's, for those who have to choose one */
-	STATUS_CANNOT = 3, /* this contender cannot do that workload */
+	BYTES_MAX = 262144,         /* of one message */
+	READ_BYTES = 65536,         /* what the reader of a stream asks for, or a message if that is more */
+	DEFAULT_CAPACITY = 212992,  /* the kernel's, for those who have to choose one */
+	STATUS_CANNOT = 3,          /* this contender cannot do that workload */
 };
 
 enum waiting { WAIT_BLOCKED, WAIT_POLL, WAIT_LEVEL, WAIT_EDGE };
 
 struct request {
-	const char *over; /* what carries the bytes: the program's first word, --NAME */
+	const char *over;           /* what carries the bytes: the program's first word, --NAME */
 	long count;
 	size_t bytes;
-	size_t capacity; /* 0: as it is */
+	size_t capacity;            /* 0: as it is */
 	long pairs;
-	bool peer; /* two sides, pinned to so many CPUs, in two threads or processes */
+	bool peer;                  /* two sides, pinned to so many CPUs, in two threads or processes */
 	bool processes;
 	int cpus;
 	enum waiting wait;
 	const char *flavour;
 };
 
-/* What a workload found; all but `pairs` are for one operation. 0: not measured, but for each_ns. */
+/* What a workload found; all but `pairs` are for one operation. NAN: not measured. */
 struct result {
 	double each_ns;
-	double each_cpu_ns; /* of all who take part */
-	double hook_ns; /* that a call takes longer than the bare system call */
-	double each_bytes; /* resident */
-	long pairs; /* that were made */
+	double each_cpu_ns;         /* of all who take part */
+	double hook_ns;             /* that a call takes longer than the bare system call */
+	double each_bytes;          /* resident */
+	long pairs;                 /* that were made */
 };
 
 /* The words after COUNT, in this order. */
 enum {
 	TAKES_BYTES = 1,
 	TAKES_FLAVOUR = 2,
-	TAKES_PEER = 4, /* threads|processes 1|2 */
-	TAKES_WAIT = 8, /* block|poll|level|edge */
+	TAKES_PEER = 4,             /* threads|processes 1|2 */
+	TAKES_WAIT = 8,             /* block|poll|level|edge */
 	TAKES_PAIRS = 16,
 };
 
@@ -84,7 +84,7 @@ void check_stream(const char *got, size_t n, size_t position, size_t bytes);
 /* What this thread sent and received. The sums of all threads and processes must agree. */
 struct tally {
 	long long sent, received;
-	long long interrupted; /* calls that failed with EINTR and were made again */
+	long long interrupted;      /* calls that failed with EINTR and were made again */
 };
 
 extern _Thread_local struct tally tally;

@@ -12,7 +12,7 @@ struct peer {
 	void *context;
 	pthread_t thread;
 	pid_t process;
-	long long cpu_ns; /* of the process */
+	long long cpu_ns;           /* of the process */
 	struct tally tally;
 };
 
@@ -20,7 +20,7 @@ static struct peer *only; /* shared: a workload has one peer at most */
 
 struct tally peer_tally(void)
 {
-	return only ? only->tally : (struct tally){0};
+	return only ? only->tally : (struct tally){ 0 };
 }
 
 static void *run(void *argument)
@@ -29,7 +29,7 @@ static void *run(void *argument)
 
 	struct span begin;
 
-	tally = (struct tally){0}; /* a process starts with a copy of its parent's */
+	tally = (struct tally){ 0 };  /* a process starts with a copy of its parent's */
 	pin(peer->request->cpus - 1);
 	begin = span_begin();
 	peer->play(peer->context);
@@ -40,10 +40,10 @@ static void *run(void *argument)
 
 struct peer *peer_start(const struct request *r, void (*play)(void *context), void *context)
 {
-	pin(r->cpus - 1); /* says so here if there is no such CPU */
+	pin(r->cpus - 1);           /* says so here if there is no such CPU */
 	pin(0);
 	only = shared_memory(sizeof(*only));
-	*only = (struct peer){.request = r, .play = play, .context = context};
+	*only = (struct peer){ .request = r, .play = play, .context = context };
 	if (!r->processes) {
 		errno = pthread_create(&only->thread, NULL, run, only);
 		if (errno != 0)

@@ -53,8 +53,8 @@ enum { GAP_NS = 1000000 };
 
 struct play {
 	const struct request *request;
-	struct end *mine, *theirs; /* this side's end and the peer's */
-	long long *latency_ns; /* of each message; shared */
+	struct end *mine, *theirs;  /* this side's end and the peer's */
+	long long *latency_ns;      /* of each message; shared */
 	void (*with)(struct play *play);
 };
 
@@ -104,7 +104,7 @@ static void echo(struct play *play)
 struct result ping_pong(const struct request *r)
 {
 	static char got[BYTES_MAX];
-	static struct play play = {.with = echo};
+	static struct play play = { .with = echo };
 	struct peer *peer = start(r, &play);
 	struct span begin = span_begin();
 
@@ -132,7 +132,7 @@ static void swallow(struct play *play)
 
 struct result stream(const struct request *r)
 {
-	static struct play play = {.with = swallow};
+	static struct play play = { .with = swallow };
 	struct peer *peer = start(r, &play);
 	struct span begin = span_begin();
 	char done;
@@ -157,7 +157,7 @@ static void take_times(struct play *play)
 
 static void sleep_until(long long ns)
 {
-	struct timespec t = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+	struct timespec t = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) != 0)
 		continue;
@@ -173,7 +173,7 @@ static int by_size(const void *a, const void *b)
 /* The time is the median latency of a message. */
 struct result sleeper(const struct request *r)
 {
-	static struct play play = {.with = take_times};
+	static struct play play = { .with = take_times };
 
 	play.latency_ns = shared_memory((size_t)r->count * sizeof(*play.latency_ns));
 	struct peer *peer = start(r, &play);

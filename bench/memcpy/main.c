@@ -40,12 +40,11 @@ size_t receive_some(struct end *end, char *bytes, size_t count)
 
 int main(int argc, char **argv)
 {
-	static const char *const carriers[] = {"memcpy", NULL};
+	static const char *const carriers[] = { "memcpy", NULL };
 	static const struct workload workloads[] = {
-	        {"write-read", TAKES_BYTES, write_read},
-	        {"stream", TAKES_BYTES | TAKES_PEER | TAKES_WAIT,
-	         write_read}, /* with no other side */
-	        {NULL, 0, NULL},
+		{ "write-read", TAKES_BYTES, write_read },
+		{ "stream", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, write_read }, /* with no other side */
+		{ NULL, 0, NULL },
 	};
 
 	(void)argc;

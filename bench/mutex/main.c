@@ -8,7 +8,7 @@ struct ring {
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
 	int waiting;
-	size_t capacity, filled, first; /* `filled` bytes from index `first` */
+	size_t capacity, filled, first;     /* `filled` bytes from index `first` */
 	char bytes[];
 };
 
@@ -112,13 +112,13 @@ size_t receive_some(struct end *end, char *bytes, size_t count)
 
 int main(int argc, char **argv)
 {
-	static const char *const carriers[] = {"mutex", NULL};
+	static const char *const carriers[] = { "mutex", NULL };
 	static const struct workload workloads[] = {
-	        {"write-read", TAKES_BYTES, write_read},
-	        {"ping-pong", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, ping_pong},
-	        {"stream", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, stream},
-	        {"sleeper", TAKES_PEER | TAKES_WAIT, sleeper},
-	        {NULL, 0, NULL},
+		{ "write-read", TAKES_BYTES, write_read },
+		{ "ping-pong", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, ping_pong },
+		{ "stream", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, stream },
+		{ "sleeper", TAKES_PEER | TAKES_WAIT, sleeper },
+		{ NULL, 0, NULL },
 	};
 
 	(void)argc;

@@ -12,7 +12,7 @@ enum { LINE = 64 };
 struct side {
 	_Alignas(LINE) _Atomic uint64_t position;
 	uint64_t others;
-	size_t index; /* position modulo capacity */
+	size_t index;               /* position modulo capacity */
 };
 
 struct ring {
@@ -111,12 +111,12 @@ size_t receive_some(struct end *end, char *bytes, size_t count)
 
 int main(int argc, char **argv)
 {
-	static const char *const carriers[] = {"ring", NULL};
+	static const char *const carriers[] = { "ring", NULL };
 	static const struct workload workloads[] = {
-	        {"write-read", TAKES_BYTES, write_read},
-	        {"ping-pong", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, ping_pong},
-	        {"stream", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, stream},
-	        {NULL, 0, NULL},
+		{ "write-read", TAKES_BYTES, write_read },
+		{ "ping-pong", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, ping_pong },
+		{ "stream", TAKES_BYTES | TAKES_PEER | TAKES_WAIT, stream },
+		{ NULL, 0, NULL },
 	};
 
 	(void)argc;

@@ -47,7 +47,7 @@ static void open_sockets(const struct request *r, int fds[2])
 
 static struct end make_end(int in, int out)
 {
-	return (struct end){.in = in, .out = out, .epoll_in = -1, .epoll_out = -1};
+	return (struct end){ .in = in, .out = out, .epoll_in = -1, .epoll_out = -1 };
 }
 
 void open_one_way(const struct request *r, struct end ends[2])
@@ -100,7 +100,7 @@ void use_end(const struct request *r, struct end *mine, struct end *other)
 
 void close_end(struct end *end)
 {
-	int both[] = {end->in, end->out == end->in ? -1 : end->out, end->epoll_in, end->epoll_out};
+	int both[] = { end->in, end->out == end->in ? -1 : end->out, end->epoll_in, end->epoll_out };
 
 	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++)
 		if (both[i] >= 0 && close(both[i]) != 0)
@@ -109,7 +109,7 @@ void close_end(struct end *end)
 
 void set_waiting(struct end *end, enum waiting wait)
 {
-	int both[] = {end->in, end->out};
+	int both[] = { end->in, end->out };
 
 	end->wait = wait;
 	for (int i = 0; wait != WAIT_BLOCKED && i < 2; i++)
@@ -120,7 +120,7 @@ void set_waiting(struct end *end, enum waiting wait)
 /* An epoll instance of its own for each direction: a level one would report room all the time. */
 static void wait_in_epoll(int *epoll, int fd, unsigned events)
 {
-	struct epoll_event event = {.events = events};
+	struct epoll_event event = { .events = events };
 
 	if (*epoll < 0) {
 		*epoll = epoll_create1(0);
@@ -134,7 +134,7 @@ static void wait_in_epoll(int *epoll, int fd, unsigned events)
 
 static void wait_in_poll(int fd, short events)
 {
-	struct pollfd polled = {.fd = fd, .events = events};
+	struct pollfd polled = { .fd = fd, .events = events };
 
 	while (poll(&polled, 1, -1) != 1)
 		if (errno != EINTR)

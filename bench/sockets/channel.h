@@ -8,8 +8,8 @@
 struct end {
 	int in, out;
 	enum waiting wait;
-	int epoll_in, epoll_out; /* -1: not made yet */
-	bool drained; /* edge: nothing was left, so the next thing is to wait */
+	int epoll_in, epoll_out;    /* -1: not made yet */
+	bool drained;               /* edge: nothing was left, so the next thing is to wait */
 };
 
 /* Makes a pair of ends that talk both ways, with r->capacity if there is one. */

@@ -1,6 +1,7 @@
 /* What is not a transfer: making pairs, their memory, calls on other descriptors, starting a program. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -68,7 +69,7 @@ struct result idle(const struct request *r)
 	struct span begin;
 
 	open_both_ways(r, ends);
-	use(ends); /* whatever the first use makes resident once for all */
+	use(ends);                  /* whatever the first use makes resident once for all */
 	long before = resident_bytes();
 
 	begin = span_begin();
@@ -170,9 +171,9 @@ struct result unmarked(const struct request *r)
 	}
 	qsort(more, (size_t)batches, sizeof(*more), by_size);
 
-	struct span span = {.ns = ns};
-	struct result result = result_of(span, batches * BATCH, 1);
+	struct result result = result_of((struct span){ .ns = ns }, batches * BATCH, 1);
 
+	result.each_cpu_ns = NAN;
 	result.hook_ns = (double)more[batches / 2] / (2 * BATCH);
 	free(more);
 	return result;
@@ -183,7 +184,7 @@ struct result unmarked(const struct request *r)
 static void spawn(char *word)
 {
 	char name[] = "sockets";
-	char *argv[] = {name, word, NULL};
+	char *argv[] = { name, word, NULL };
 	pid_t child;
 	int status;
 
@@ -206,8 +207,8 @@ struct result start_up(const struct request *r)
 	begin = span_begin();
 	for (long i = 0; i < r->count; i++)
 		spawn(nothing);
-	struct span span = span_end(begin);
+	struct result result = result_of(span_end(begin), r->count, 1);
 
-	span.cpu_ns = 0; /* it would be without the children's */
-	return result_of(span, r->count, 1);
+	result.each_cpu_ns = NAN;   /* it would be without the children's */
+	return result;
 }

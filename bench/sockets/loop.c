@@ -45,9 +45,9 @@ static void *allocate(size_t count, size_t size)
 
 static void watch(struct loop *l, long i)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)i};
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)i };
 
-	l->polled[i] = (struct pollfd){.fd = l->pairs[i][1].in, .events = POLLIN};
+	l->polled[i] = (struct pollfd){ .fd = l->pairs[i][1].in, .events = POLLIN };
 	if (l->request->wait == WAIT_POLL)
 		return;
 	if (l->request->wait == WAIT_EDGE)
