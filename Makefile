@@ -36,7 +36,7 @@ help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'stress (random death and slots, for MINUTES=5)'
-	@echo 'bench (speed against everything else, half an hour; bench-programs builds what it runs)'
+	@echo 'bench (speed against everything else, a quarter of an hour; bench-programs builds what it runs)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.

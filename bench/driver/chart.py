@@ -14,13 +14,17 @@ text { font: 12px system-ui, sans-serif; fill: #222 } .dim { fill: #666 } .head 
 @media (prefers-color-scheme: dark) {
   svg { background: #16181c } text { fill: #ddd } .dim { fill: #999 } .grid { stroke: #333 } .one { stroke: #aaa }
 }"""
-LEFT, PLOT, RIGHT, LINE, TOP = 330, 620, 70, 20, 100
+LEFT, PLOT, RIGHT, LINE, TOP = 330, 620, 100, 20, 100
 
 
 def figures(row):
     """Times the kernel's speed, in each round, of every contender that was measured so."""
     found = {name: row.ratios("kernel", name) for name in COLOURS}
     return {name: values for name, values in found.items() if len(values) > 1}
+
+
+def quartiles(values):
+    return statistics.quantiles(values, n=4)
 
 
 class Scale:
@@ -61,20 +65,20 @@ def marks(row, scale, y):
     yield text(LEFT - 10, y + 4, row.workload.title, 'text-anchor="end"')
     for name, values in sorted(figures(row).items(), key=lambda item: item[0] == "weir"):
         colour = COLOURS[name]
-        first, middle, third = statistics.quantiles(values, n=4, method="inclusive")
+        first, middle, third = quartiles(values)
         ends = f'x1="{scale.x(first):.1f}" x2="{scale.x(third):.1f}" y1="{y}" y2="{y}"'
         yield f'<line {ends} stroke="{colour}" stroke-width="2" opacity="0.5"/>'
         radius = 6 if name == "weir" else 4
         told = escape(f"{name}: {middle:.3g}× the kernel's speed")
         yield f'<circle cx="{scale.x(middle):.1f}" cy="{y}" r="{radius}" fill="{colour}"><title>{told}</title></circle>'
         if name == "weir":
-            yield text(LEFT + PLOT + 10, y + 4, f"{middle:.3g}×")
+            yield text(LEFT + PLOT + 36, y + 4, f"{middle:.3g}×")
 
 
 def draw(rows, subtitle):
     """The chart of the rows in which the kernel and another contender took a time."""
     rows = [row for row in rows if row.workload.key == "each_ns" and figures(row)]
-    scale = Scale([value for row in rows for values in figures(row).values() for value in values])
+    scale = Scale([value for row in rows for values in figures(row).values() for value in quartiles(values)])
     lines, y, group = [], TOP, None
     for row in rows:
         if row.workload.group != group:
@@ -90,6 +94,6 @@ def draw(rows, subtitle):
         f"<style>{STYLE}</style>",
         text(16, 24, "Times the kernel's speed (further right is faster)", 'class="head"'),
         text(16, 42, subtitle, 'class="dim"'),
-        text(LEFT + PLOT + 10, TOP - 16, "weir", 'class="dim"'),
+        text(LEFT + PLOT + 36, TOP - 16, "weir", 'class="dim"'),
         *legend(), *grid(scale, y), *lines, "</svg>\n",
     ])

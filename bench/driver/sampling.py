@@ -22,17 +22,22 @@ def calibrate(side, arguments, capacity, run_ns):
     return max(1, min(COUNT_MAX, int(run_ns / each_ns)))
 
 
-def sample(sides, arguments, rounds, capacity=None, count=None, *, run_ns):
-    """What each side reported in each round, and why others could not. The sides take turns."""
+def prepare(sides, arguments, capacity, count, run_ns):
+    """The count of each side that can do it, and the others' reasons; every side has run once then."""
     counts, reasons = {}, {}
     for side in sides:
         try:
-            counts[side] = count or calibrate(side, arguments, capacity, run_ns)
             if count:
                 side.run(arguments, count, capacity)
+            counts[side] = count or calibrate(side, arguments, capacity, run_ns)
         except Cannot as reason:
-            counts.pop(side, None)
             reasons[side.name] = str(reason)
+    return counts, reasons
+
+
+def sample(sides, arguments, rounds, capacity=None, count=None, *, run_ns):
+    """What each side reported in each round, and why others could not. The sides take turns."""
+    counts, reasons = prepare(sides, arguments, capacity, count, run_ns)
     reports = {side.name: [] for side in counts}
     for _ in range(rounds):
         for side, operations in counts.items():
