@@ -16,7 +16,7 @@
 #include "pipe/pipe.h"
 
 enum {
-	WEIR_LAYOUT_VERSION = 4,
+	WEIR_LAYOUT_VERSION = 5,
 	WEIR_SIDE_A = 0,            /* sv[0] of the socketpair call */
 	WEIR_SIDE_B = 1,
 	WEIR_COMM_SIZE = 16,        /* as prctl(PR_GET_NAME) */
@@ -135,6 +135,13 @@ struct weir_header {
 	weir_word32 lives_touched;  /* records that were ever used */
 	weir_word32 deadlocks;      /* pairs in which nobody could go on */
 	uint32_t fail_on_deadlock;
+
+	/* Where the session was made. From when on a process is elsewhere the numbers of
+	 * processes and threads name nobody for sure, and sockets may be unseen. */
+	uint64_t pid_namespace;
+	uint64_t net_namespace;
+	weir_word32 strangers;      /* 1: there is such a process */
+	uint32_t filters;           /* seccomp filters that it was made under */
 };
 
 #endif

@@ -11,7 +11,7 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(type, field) == (at), "the place of " #type "." #field)
 
-_Static_assert(WEIR_LAYOUT_VERSION == 4, "the layout below is version 4's");
+_Static_assert(WEIR_LAYOUT_VERSION == 5, "the layout below is version 5's");
 
 SIZE(struct weir_header, 256);
 SIZE(struct weir_life, 64);
@@ -39,6 +39,9 @@ AT(struct weir_header, left, 160);
 AT(struct weir_header, retired, 192);
 AT(struct weir_header, lives_touched, 204);
 AT(struct weir_header, deadlocks, 208);
+AT(struct weir_header, pid_namespace, 216);
+AT(struct weir_header, strangers, 232);
+AT(struct weir_header, filters, 236);
 
 AT(struct weir_retired, number, 0);
 AT(struct weir_retired, comm, 12);

@@ -27,17 +27,17 @@ static int send_byte(int fd, unsigned char byte)
 
 static void raise_sndbuf(struct weir_pipe *pipe, int fd)
 {
-	if (load32_relaxed(&pipe->lowered)) {
+	if (load32_relaxed(&pipe->lowered) != WEIR_RAISED) {
 		os_setsockopt_int(fd, SO_SNDBUF, 106496);
-		store32_relaxed(&pipe->lowered, 0);
+		store32_relaxed(&pipe->lowered, WEIR_RAISED);
 	}
 }
 
 static void lower_sndbuf(struct weir_pipe *pipe, int fd)
 {
-	if (!load32_relaxed(&pipe->lowered)) {
+	if (load32_relaxed(&pipe->lowered) != WEIR_LOWERED) {
 		os_setsockopt_int(fd, SO_SNDBUF, 1);
-		store32_relaxed(&pipe->lowered, 1);
+		store32_relaxed(&pipe->lowered, WEIR_LOWERED);
 	}
 }
 
@@ -152,8 +152,11 @@ void weir_bell_saturate(const struct weir_pipe_ref *ref, int fd, enum weir_satur
 		return;
 	if (now == WEIR_FLOWING || wake_at < load64_relaxed(&pipe->wake_at))
 		store64_relaxed(&pipe->wake_at, wake_at);
-	store32_ordered(&pipe->saturated, now > how ? now : how);
-	if (now >= how && load32_relaxed(&pipe->lowered))
+	bool filled = now >= how && load32_relaxed(&pipe->lowered) == WEIR_LOWERED;
+	if (now > how)
+		how = (enum weir_saturation)now;
+	store32_ordered(&pipe->saturated, how);
+	if (filled)
 		return;
 	lower_sndbuf(pipe, fd);
 	if (how == WEIR_SATURATED)
@@ -188,7 +191,7 @@ int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd)
 
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
 		return 0;
-	store32_relaxed(&pipe->lowered, 1);
+	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	raise_sndbuf(pipe, fd);
 	/* First, because a reader without locks may receive the marker at once. */
 	store32_release(&pipe->carrier, WEIR_BY_BOTH);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "base/lock.h"
@@ -10,7 +11,13 @@
 #include "base/os.h"
 #include "pipe/bell.h"
 
-enum { LOCK_WAIT_NS_MAX = 20 * 1000 * 1000 };
+enum {
+	LOCK_WAIT_NS_MAX = 20 * 1000 * 1000,
+	NAMESAKE_WAIT_NS = 200 * 1000,
+	ROBUST_MAX = 64,            /* robust locks that one thread holds, ours and the program's */
+};
+
+const weir_word32 *weir_pipe_strangers;
 
 void weir_pipe_init(struct weir_pipe *pipe)
 {
@@ -39,7 +46,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	}
 	store32_relaxed(&pipe->reset, 0);
 	store32_relaxed(&pipe->bells, 0);
-	store32_relaxed(&pipe->lowered, 0);
+	store32_relaxed(&pipe->lowered, WEIR_RAISED);
 	store32_relaxed(&pipe->aside_used, 0);
 	store32_relaxed(&pipe->aside_fd, 0);
 	store32_relaxed(&pipe->reader_cpu, 0);
@@ -102,10 +109,12 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 }
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
- * rings, the next consumption clears the queue. Positions are single stores. */
+ * rings, the next consumption clears the queue, and who waits for room before that
+ * fills it anew. Positions are single stores. */
 static void recover_writer(struct weir_pipe *pipe)
 {
 	store32_relaxed(&pipe->bells, 0);
+	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->wake_at, 0);
 	store32_relaxed(&pipe->aside_fd, 0);
@@ -132,6 +141,43 @@ static int locked(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex, int e
 	return 0;
 }
 
+static bool has_strangers(void)
+{
+	return __builtin_expect(weir_pipe_strangers != NULL && load32_acquire(weir_pipe_strangers), 0);
+}
+
+/* The kernel's list of the robust locks that this thread holds (get_robust_list(2)). */
+static bool is_held_here(const pthread_mutex_t *mutex)
+{
+	struct robust_list_head *head = NULL;
+	size_t size = 0;
+	const char *word = (const char *)&mutex->__data.__lock;
+
+	if (os_call(SYS_get_robust_list, 0, (long)&head, (long)&size, 0, 0, 0) != 0)
+		return true;
+	if ((const char *)head->list_op_pending + head->futex_offset == word)
+		return true;
+	const struct robust_list *held = head->list.next;
+	for (int i = 0; i < ROBUST_MAX && held != &head->list; i++) {
+		held = (const void *)((uintptr_t)held & ~(uintptr_t)1); /* 1: with priority inheritance */
+		if ((const char *)held + head->futex_offset == word)
+			return true;
+		held = held->next;
+	}
+	return false;
+}
+
+/* EDEADLK is of this thread's number, which another one may have, too. */
+static int name_owner(const pthread_mutex_t *mutex, int error)
+{
+	return error == EDEADLK && has_strangers() && !is_held_here(mutex) ? EBUSY : error;
+}
+
+static int try_lock(pthread_mutex_t *mutex)
+{
+	return name_owner(mutex, pthread_mutex_trylock(mutex));
+}
+
 /* The kernel does not see that the owner died, if a signal handler took a robust
  * lock of its own in the few instructions in which this one was in no list of the
  * owner's (set_robust_list(2)). Then it is marked here as the kernel would. */
@@ -151,6 +197,7 @@ static void mark_if_owner_died(pthread_mutex_t *mutex)
  * wake of the next owner may stay away for as long as its handler likes. */
 static int lock_busy(pthread_mutex_t *mutex)
 {
+	static const struct timespec pause = {0, NAMESAKE_WAIT_NS};
 	struct timespec until;
 	int error;
 
@@ -159,16 +206,18 @@ static int lock_busy(pthread_mutex_t *mutex)
 		until.tv_nsec += LOCK_WAIT_NS_MAX;
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
-		error = pthread_mutex_timedlock(mutex, &until);
-		if (error == ETIMEDOUT)
+		error = name_owner(mutex, pthread_mutex_timedlock(mutex, &until));
+		if (error == EBUSY)
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		else if (error == ETIMEDOUT && !has_strangers())
 			mark_if_owner_died(mutex);
-	} while (error == ETIMEDOUT);
+	} while (error == ETIMEDOUT || error == EBUSY);
 	return error;
 }
 
 static int lock(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex)
 {
-	int error = pthread_mutex_trylock(mutex);
+	int error = try_lock(mutex);
 
 	if (__builtin_expect(error == EBUSY, 0))
 		error = lock_busy(mutex);
@@ -189,7 +238,7 @@ int weir_pipe_try_lock_writer(const struct weir_pipe_ref *ref)
 {
 	pthread_mutex_t *mutex = &ref->pipe->write_lock;
 
-	return locked(ref, mutex, pthread_mutex_trylock(mutex));
+	return locked(ref, mutex, try_lock(mutex));
 }
 
 void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref)
@@ -257,7 +306,7 @@ static bool take_back(const struct weir_pipe_ref *ref, uint64_t tail)
 {
 	struct weir_pipe *pipe = ref->pipe;
 
-	if (locked(ref, &pipe->read_lock, pthread_mutex_trylock(&pipe->read_lock)) != 0)
+	if (locked(ref, &pipe->read_lock, try_lock(&pipe->read_lock)) != 0)
 		return false;
 	bool unread = load64_relaxed(&pipe->head) <= tail;
 	if (unread)

@@ -33,6 +33,13 @@ enum weir_saturation {
 	WEIR_SATURATED,             /* a send blocks, too */
 };
 
+/* Is the socket's SO_SNDBUF the smallest one, so that few bells fill the queue? */
+enum weir_lowered {
+	WEIR_RAISED,
+	WEIR_LOWERED,
+	WEIR_PERHAPS_LOWERED,       /* who was about to change it may have died */
+};
+
 /* Who asks the kernel about this direction without asking us (epoll, SIGIO). */
 enum weir_watch {
 	WEIR_WATCH_INPUT = 1,       /* the reader's end: no stale bell may stay */
@@ -70,7 +77,7 @@ struct weir_pipe {
 	_Alignas(64) pthread_mutex_t write_lock;
 	weir_word64 pending;        /* bytes the lock's owner is about to publish */
 	weir_word32 bells;          /* bell bytes certainly in the kernel's queue; 0 is safe */
-	weir_word32 lowered;        /* the socket's SO_SNDBUF is the smallest one */
+	weir_word32 lowered;        /* enum weir_lowered */
 	weir_word64 rules_write;
 	_Alignas(64) weir_word64 tail; /* bytes ever produced */
 	weir_word64 origin;         /* position of storage[0]; writer lock and an empty ring */
@@ -138,6 +145,10 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation);
 /* Sets the capacity, at least 1, and what poll calls writable. Both locks. */
 void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
                          struct weir_writable_rule rule);
+
+/* A word that is not 0 where threads of several PID namespaces may use the pipes: then
+ * two of them may have one number. NULL where there is none. */
+extern const weir_word32 *weir_pipe_strangers;
 
 /* Lock and unlock. -EDEADLK: this very thread holds it (a signal handler),
  * -ESTALE: the pipe has gone; in both cases nothing is locked. */
