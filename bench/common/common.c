@@ -47,6 +47,19 @@ struct span span_end(struct span begin)
 	return (struct span){ .ns = ns, .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin.cpu_ns };
 }
 
+static int by_size(const void *a, const void *b)
+{
+	long long x = *(const long long *)a, y = *(const long long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+long long median(long long *values, long count)
+{
+	qsort(values, (size_t)count, sizeof(*values), by_size);
+	return values[count / 2];
+}
+
 struct result result_of(struct span span, long count, long pairs)
 {
 	return (struct result){

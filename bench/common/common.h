@@ -102,6 +102,9 @@ void peer_join(struct peer *peer, struct span *span);
 /* What the peer of this run sent and received, if it had one. */
 struct tally peer_tally(void);
 
+/* Sorts the values. */
+long long median(long long *values, long count);
+
 struct result result_of(struct span span, long count, long pairs);
 
 #endif

@@ -1,6 +1,5 @@
 #include "transfer.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 void send_all(struct end *end, const char *bytes, size_t count)
@@ -163,13 +162,6 @@ static void sleep_until(long long ns)
 		continue;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	long long x = *(const long long *)a, y = *(const long long *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* The time is the median latency of a message. */
 struct result sleeper(const struct request *r)
 {
@@ -187,7 +179,6 @@ struct result sleeper(const struct request *r)
 	}
 	struct result result = finish(peer, begin, r->count);
 
-	qsort(play.latency_ns, (size_t)r->count, sizeof(*play.latency_ns), by_size);
-	result.each_ns = (double)play.latency_ns[r->count / 2];
+	result.each_ns = (double)median(play.latency_ns, r->count);
 	return result;
 }

@@ -35,12 +35,12 @@ class Way:
         self.name = name
         self.options = options      # of weir run; None: natively
 
-    def run(self, program):
+    def run(self, program, library):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             stats = os.path.join(folder, "stats")
             weir = [] if self.options is None else [WEIR, "run", *self.options, "--stats", stats, "--"]
             what = f"{self.name}: {' '.join(program.words)}"
-            status, output, errors = bounded(weir + program.words, environment(), folder)
+            status, output, errors = bounded(weir + program.words, environment(library), folder)
             if status != 0:
                 sys.exit(f"bench: {what}: status {status}: {errors.strip()}")
             if weir:
@@ -51,9 +51,10 @@ class Way:
 WAYS = [Way("kernel", None), Way("weir", []), Way("weir+rule", ["--quiet", "--fault", f"any:error=EIO:{NEVER}"])]
 
 
-def environment():
+def environment(library):
+    """The same natively and under weir: the command alone decides."""
     variables = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" and not k.startswith("WEIR")}
-    variables["LC_ALL"] = "C.UTF-8"
+    variables.update(LC_ALL="C.UTF-8", WEIR_LIBRARY=library)
     return variables
 
 
@@ -96,13 +97,13 @@ def chosen(only, quick):
     return [p for p in PROGRAMS if only in p.workload.title and (p.workload.quick or not quick)]
 
 
-def measure_program(program, rounds, ways=tuple(WAYS)):
+def measure_program(program, rounds, library):
     if program.absent():
-        return Row(program.workload, {}, {way.name: program.absent() for way in ways})
-    reports = {way.name: [] for way in ways}
-    for way in ways:
-        way.run(program)                # once unmeasured: the file is read, the caches are warm
+        return Row(program.workload, {}, {way.name: program.absent() for way in WAYS})
+    reports = {way.name: [] for way in WAYS}
+    for way in WAYS:
+        way.run(program, library)       # once unmeasured: the files are read, the caches are warm
     for _ in range(rounds):
-        for way in ways:
-            reports[way.name].append(way.run(program))
+        for way in WAYS:
+            reports[way.name].append(way.run(program, library))
     return Row(program.workload, reports, {})

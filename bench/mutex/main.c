@@ -2,7 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "common/transfer.h"
+#include "common/rings.h"
 
 struct ring {
 	pthread_mutex_t lock;
@@ -12,16 +12,13 @@ struct ring {
 	char bytes[];
 };
 
-struct end {
-	struct ring *in, *out;
-};
-
-static struct ring *make_ring(size_t capacity)
+static struct ring *make_ring(const struct request *r, size_t capacity)
 {
 	struct ring *ring = shared_memory(sizeof(*ring) + capacity);
 	pthread_mutexattr_t mutex;
 	pthread_condattr_t cond;
 
+	(void)r;
 	pthread_mutexattr_init(&mutex);
 	pthread_mutexattr_setpshared(&mutex, PTHREAD_PROCESS_SHARED);
 	pthread_mutex_init(&ring->lock, &mutex);
@@ -30,31 +27,6 @@ static struct ring *make_ring(size_t capacity)
 	pthread_cond_init(&ring->moved, &cond);
 	ring->capacity = capacity;
 	return ring;
-}
-
-void open_ends(const struct request *r, struct end **a, struct end **b)
-{
-	static struct end ends[2];
-	size_t capacity = r->capacity ? r->capacity : DEFAULT_CAPACITY;
-
-	if (r->wait != WAIT_BLOCKED)
-		cannot("has no descriptor to wait for");
-	ends[0].out = ends[1].in = make_ring(capacity);
-	ends[1].out = ends[0].in = make_ring(capacity);
-	*a = &ends[0];
-	*b = &ends[1];
-}
-
-void use_end(const struct request *r, struct end *mine, struct end *other)
-{
-	(void)r;
-	(void)mine;
-	(void)other;
-}
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
 }
 
 /* Waits for as long as so many bytes are filled that the caller cannot go on. */

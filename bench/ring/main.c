@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "common/transfer.h"
+#include "common/rings.h"
 
 enum { LINE = 64 };
 
@@ -21,43 +21,14 @@ struct ring {
 	_Alignas(LINE) char bytes[];
 };
 
-struct end {
-	struct ring *in, *out;
-};
-
-static struct ring *make_ring(size_t capacity)
+static struct ring *make_ring(const struct request *r, size_t capacity)
 {
 	struct ring *ring = shared_memory(sizeof(*ring) + capacity);
 
-	ring->capacity = capacity;
-	return ring;
-}
-
-void open_ends(const struct request *r, struct end **a, struct end **b)
-{
-	static struct end ends[2];
-	size_t capacity = r->capacity ? r->capacity : DEFAULT_CAPACITY;
-
-	if (r->wait != WAIT_BLOCKED)
-		cannot("has no descriptor to wait for");
 	if (r->peer && r->cpus < 2)
 		cannot("spins, so it needs two CPUs");
-	ends[0].out = ends[1].in = make_ring(capacity);
-	ends[1].out = ends[0].in = make_ring(capacity);
-	*a = &ends[0];
-	*b = &ends[1];
-}
-
-void use_end(const struct request *r, struct end *mine, struct end *other)
-{
-	(void)r;
-	(void)mine;
-	(void)other;
-}
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
+	ring->capacity = capacity;
+	return ring;
 }
 
 static void advance(struct ring *ring, struct side *side, size_t n)

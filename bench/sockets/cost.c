@@ -143,13 +143,6 @@ static long long batch_of_bare_calls(const int fds[2])
 	return now_ns() - begin;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	long long x = *(const long long *)a, y = *(const long long *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* A few nanoseconds beside a system call: batches of calls and of bare system calls take turns, so that
  * both see the same machine, and the median of their differences is what the way through the library costs. */
 struct result unmarked(const struct request *r)
@@ -169,12 +162,10 @@ struct result unmarked(const struct request *r)
 		ns += calls;
 		more[i] = calls - batch_of_bare_calls(fds);
 	}
-	qsort(more, (size_t)batches, sizeof(*more), by_size);
-
 	struct result result = result_of((struct span){ .ns = ns }, batches * BATCH, 1);
 
 	result.each_cpu_ns = NAN;
-	result.hook_ns = (double)more[batches / 2] / (2 * BATCH);
+	result.hook_ns = (double)median(more, batches) / (2 * BATCH);
 	free(more);
 	return result;
 }
