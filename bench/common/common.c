@@ -107,10 +107,19 @@ enum { LINE = 64, MESSAGES = 16 };
 static _Alignas(LINE) char pattern[BYTES_MAX + MESSAGES * LINE];
 _Thread_local struct tally tally;
 
+/* Words, so that a rule that looks for one has something to look at; the first byte of each line tells it
+ * from its neighbours. */
 static void make_pattern(void)
 {
+	static const char prose[] =
+		"It was the best of times, it was the worst of times, it was the age of wisdom, "
+		"it was the age of foolishness, it was the epoch of belief, it was the epoch of "
+		"incredulity, it was the season of Light, ";
+
 	for (size_t i = 0; i < sizeof(pattern); i++)
-		pattern[i] = (char)(i / LINE * 37 + i);
+		pattern[i] = prose[i % (sizeof(prose) - 1)];
+	for (size_t line = 0; line < sizeof(pattern) / LINE; line++)
+		pattern[line * LINE] = (char)('A' + line % 26);
 }
 
 const char *message(long i)

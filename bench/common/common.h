@@ -72,7 +72,7 @@ struct span span_end(struct span begin);
 /* Pins the calling thread to the n-th CPU that this program may use. */
 void pin(int n);
 
-/* The i-th message: sixteen of them, different in every byte, each on cache lines of its own. */
+/* The i-th message: sixteen of them, text that begins with another letter each, aligned to cache lines. */
 const char *message(long i);
 
 /* Fails unless the ends of what arrived are those of the i-th message. */

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from .sampling import Row
-from .sides import BUILD, NEVER, ROOT, bounded, read_stats
+from .sides import BUILD, NEVER_MATCHES, ROOT, bounded, read_stats
 from .workloads import Workload
 
 HERE = os.path.join(ROOT, "bench/programs")
@@ -48,7 +48,7 @@ class Way:
             return {"each_ns": program.each_ns(output + errors)}
 
 
-WAYS = [Way("kernel", None), Way("weir", []), Way("weir+rule", ["--quiet", "--fault", f"any:error=EIO:{NEVER}"])]
+WAYS = [Way("kernel", None), Way("weir", []), Way("weir+rule", ["--quiet", "--fault", NEVER_MATCHES])]
 
 
 def environment(library):

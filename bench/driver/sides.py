@@ -11,7 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.join(ROOT, "build")
 RUN_SECONDS_MAX = 120
 STATUS_CANNOT = 3
-NEVER = "when=1000000000"
+NEVER_MATCHES = "any:error=EIO:when=1000000000"
 
 
 class Cannot(Exception):
@@ -23,12 +23,14 @@ class Side:
 
     `only` names the workloads that its program knows; None means all of them."""
 
-    def __init__(self, name, program, preload, rule="", strace="", over="--socketpair", tool=(), only=None, needs=""):
+    def __init__(self, name, program, preload, rule="", strace="", chaos="", over="--socketpair", tool=(), only=None,
+                 needs=""):
         self.name = name
         self.program = program
         self.preload = preload
         self.rule = rule
         self.strace = strace
+        self.chaos = chaos
         self.over = over
         self.tool = list(tool)
         self.only = only
@@ -52,6 +54,8 @@ class Side:
                 variables["WEIR_STATS"] = stats
         if self.rule:
             variables.update(WEIR_FAULT=self.rule, WEIR_QUIET="1")
+        if self.chaos:
+            variables.update(WEIR_CHAOS=self.chaos, WEIR_QUIET="1")
         return variables
 
     def command(self, arguments, count, capacity=None):
@@ -127,7 +131,7 @@ def contenders(program, library):
         Side("kernel", program, ""),
         Side("pipe", program, "", over="--pipe"),
         Side("weir", program, library),
-        Side("weir+rule", program, library, rule=f"any:error=EIO:{NEVER}"),
+        Side("weir+rule", program, library, rule=NEVER_MATCHES),
         Side("tokio, 1", path("tokio"), "", over="--current", **tokio),
         Side("tokio, n", path("tokio"), "", over="--multi", **tokio),
         Side("ring", path("ring"), "", over="--ring", only=transfers),

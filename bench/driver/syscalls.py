@@ -18,7 +18,7 @@ def counts(side, workload, count):
         log = os.path.join(folder, "counts")
         command = ["strace", "-f", "-c", "-o", log]
         own = side.environment(workload.capacity)
-        for name in ("LD_PRELOAD", "WEIR_CAPACITY", "WEIR_FAULT", "WEIR_QUIET"):
+        for name in ("LD_PRELOAD", "WEIR_CAPACITY", "WEIR_FAULT", "WEIR_CHAOS", "WEIR_QUIET"):
             if name in own:                 # the program's, not strace's
                 command += ["-E", f"{name}={own.pop(name)}"]
         done = subprocess.run(command + side.command(workload.arguments, count, workload.capacity), env=own,

@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/message.h"
 #include "base/os.h"
+#include "base/tsan.h"
 #include "pipe/bell.h"
 
 enum {
@@ -63,14 +64,21 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 }
 
 /* The mask is shared, so another process may have damaged it. */
-static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
+static inline uint64_t mask_of(const struct weir_pipe_ref *ref)
 {
-	struct weir_pipe *pipe = ref->pipe;
-	uint64_t mask = load64_relaxed(&pipe->mask);
+	uint64_t mask = load64_relaxed(&ref->pipe->mask);
 
 	if (__builtin_expect(mask > ref->span_mask || (mask & (mask + 1)) != 0, 0))
 		weir_die("the session's memory is damaged: a ring of %llu bytes",
 		         (unsigned long long)mask + 1);
+	return mask;
+}
+
+static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint64_t mask = mask_of(ref);
+
 	return (struct weir_ring){
 	        .head = &pipe->head,
 	        .tail = &pipe->tail,
@@ -389,6 +397,29 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 	n = weir_pipe_peek(ref, span, n, 0);
 	if (n > 0)
 		store64_ordered(&pipe->head, load64_relaxed(&pipe->head) + n);
+	return n;
+}
+
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
+{
+	uint64_t used = weir_pipe_used(ref), mask = mask_of(ref);
+	uint64_t index = (load64_relaxed(&ref->pipe->head) - load64_relaxed(&ref->pipe->origin)) &
+	                 mask;
+
+	if (*n > used)
+		*n = (size_t)used;
+	tsan_acquire(&ref->pipe->tail);
+	return index + *n <= mask + 1 ? ref->storage + index : NULL;
+}
+
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
+{
+	uint64_t used = weir_pipe_used(ref);
+	struct weir_ring ring = ring_of(ref);
+
+	if (n > used)
+		n = (size_t)used;
+	weir_ring_pieces(&ring, load64_relaxed(&ref->pipe->head), n, piece);
 	return n;
 }
 

@@ -181,6 +181,13 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
                       uint64_t skip);
 
+/* The next min(n, used) bytes, which becomes `*n`; NULL where they lie in two pieces.
+ * They stay. Reader lock. */
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n);
+
+/* Where the next min(n, used) bytes lie; they stay. Gives how many there are. Reader lock. */
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2]);
+
 /* Leaves bytes for the interrupted owner of the writer lock, who is this thread
  * (weir_pipe_lock_writer gave -EDEADLK). Moves what there is room for. The owner
  * rings the reader through `fd`, a descriptor of the writer's end. `beyond`: a

@@ -24,8 +24,16 @@ fn cannot(why: &str) -> ! {
 
 // ---- messages, as in common.c ----
 
+const WORDS: &[u8] = b"It was the best of times, it was the worst of times, it was the age of \
+    wisdom, it was the age of foolishness, it was the epoch of belief, it was \
+    the epoch of incredulity, it was the season of Light, ";
+
 fn pattern() -> Vec<u8> {
-    (0..BYTES_MAX + MESSAGES * LINE).map(|i| (i / LINE * 37 + i) as u8).collect()
+    let byte = |i: usize| match i % LINE {
+        0 => b'A' + (i / LINE % 26) as u8,
+        _ => WORDS[i % WORDS.len()],
+    };
+    (0..BYTES_MAX + MESSAGES * LINE).map(byte).collect()
 }
 
 fn message(pattern: &[u8], i: usize, bytes: usize) -> &[u8] {
