@@ -59,7 +59,8 @@ size_t send_some(struct end *end, const char *bytes, size_t count)
 	size_t first = least(n, ring->capacity - index);
 
 	memcpy(ring->bytes + index, bytes, first);
-	memcpy(ring->bytes, bytes + first, n - first);
+	if (n > first)
+		memcpy(ring->bytes, bytes + first, n - first);
 	ring->filled += n;
 	unlock(ring);
 	return n;
@@ -75,7 +76,8 @@ size_t receive_some(struct end *end, char *bytes, size_t count)
 	size_t first = least(n, ring->capacity - ring->first);
 
 	memcpy(bytes, ring->bytes + ring->first, first);
-	memcpy(bytes + first, ring->bytes, n - first);
+	if (n > first)
+		memcpy(bytes + first, ring->bytes, n - first);
 	ring->filled -= n;
 	ring->first = ring->filled ? (ring->first + n) % ring->capacity : 0;
 	unlock(ring);

@@ -61,7 +61,8 @@ size_t send_some(struct end *end, const char *bytes, size_t count)
 	size_t n = least(count, room), first = least(n, ring->capacity - side->index);
 
 	memcpy(ring->bytes + side->index, bytes, first);
-	memcpy(ring->bytes, bytes + first, n - first);
+	if (n > first)
+		memcpy(ring->bytes, bytes + first, n - first);
 	advance(ring, side, n);
 	return n;
 }
@@ -75,7 +76,8 @@ size_t receive_some(struct end *end, char *bytes, size_t count)
 	size_t n = least(count, filled), first = least(n, ring->capacity - side->index);
 
 	memcpy(bytes, ring->bytes + side->index, first);
-	memcpy(bytes + first, ring->bytes, n - first);
+	if (n > first)
+		memcpy(bytes + first, ring->bytes, n - first);
 	advance(ring, side, n);
 	return n;
 }
