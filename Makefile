@@ -172,7 +172,7 @@ bench: all bench-programs
 test: all unit_build canary fuzzers test-programs sanitized examples bench-programs
 	tests/run-all
 
-check: all unit_build fuzzers test-programs sanitized bench-programs
+check: all unit_build fuzzers test-programs sanitized examples bench-programs
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
