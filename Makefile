@@ -36,6 +36,8 @@ help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'stress (random death and slots, for MINUTES=5)'
+	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions)'
+	@echo 'model (the protocol, checked exhaustively with spin)'
 	@echo 'bench (speed against everything else, a quarter of an hour; bench-programs builds what it runs)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, examples, test-programs'
 
@@ -169,10 +171,10 @@ bench: all bench-programs
 	bench/run --json $(B)/bench/results.json --svg $(B)/bench/results.svg
 	bench/run --faults
 
-test: all unit_build canary fuzzers test-programs sanitized examples bench-programs
+test: all unit_build canary explorers fuzzers test-programs sanitized examples bench-programs
 	tests/run-all
 
-check: all unit_build fuzzers test-programs sanitized examples bench-programs
+check: all unit_build explorers fuzzers test-programs sanitized examples bench-programs
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -188,6 +190,11 @@ chaos: all
 MINUTES := 5
 stress: all test-programs
 	tests/stress $(MINUTES)
+
+# The protocol of bells and locks as a model, in all scenarios and with each of its fences,
+# re-checks and bells removed in turn; tests/model.bats has the small ones.
+model:
+	MODEL_BUILD=$(CURDIR)/$(B)/model tests/model/run
 
 # The layers below the hooks under the sanitizers, in builds of their own. Their
 # instructions mislead gcc about what poll does with its array.
@@ -220,6 +227,48 @@ canary: $(canaries)
 	@for c in $^; do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
 		[ $$status -eq 1 ] || { echo "$$c: status $$status, see $$c.log"; exit 1; }; done
 
+# Every interleaving of the real code: the layers below the hooks, with their atomics,
+# locks and system calls played by a scheduler (tests/explore/world.h).
+explore_code := $(filter-out src/base/os.c src/carry/% src/endpoint/deadlock.c src/endpoint/stuck.c,$(lower) $(endpoint))
+explore_code_objects := $(patsubst %.c,$(B)/explore/%.o,$(explore_code))
+explore_objects := $(patsubst %.c,$(B)/explore/%.o,$(filter-out %_test.c,$(wildcard tests/explore/*.c)))
+# Variables begin as zeros, so that equal states look equal.
+EXPLORE_FLAGS := $(COMMON) -O2 -g $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero)
+explore_wraps := weir_die sched_yield clock_gettime $(addprefix pthread_mutex_,lock trylock timedlock unlock consistent)
+explore_link = $(CC) -pthread -o $@ $(addprefix -Wl$(comma)--wrap=,$(explore_wraps))
+explore_canaries := $(patsubst tests/explore/canaries/%.sed,$(B)/explore/canaries/%,$(wildcard tests/explore/canaries/*.sed))
+comma := ,
+explorers := $(B)/explore/explore $(B)/explore/kernel_test $(explore_canaries)
+
+$(explore_code_objects): EXPLORE_FLAGS += -fsanitize=thread
+$(B)/explore/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(EXPLORE_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/explore/explore: $(explore_objects) $(explore_code_objects)
+	$(call say,LD)
+	$(Q)$(explore_link) $^
+
+$(B)/explore/kernel_test: $(B)/explore/tests/explore/kernel_test.o $(B)/explore/tests/explore/kernel.o
+	$(call say,LD)
+	$(Q)$(CC) -pthread -o $@ $^
+
+# The file that the first line names, changed, in the place of the real one.
+$(explore_canaries): $(B)/explore/canaries/%: tests/explore/canaries/%.sed $(explore_objects) $(explore_code_objects)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)source=$$(sed -n '1s/^# \([^ ]*\) .*/\1/p' $<) && sed -f $< $$source > $@.c && \
+		if cmp -s $$source $@.c; then echo "$<: nothing changed in $$source"; exit 1; fi && \
+		$(CC) $(EXPLORE_FLAGS) -w -fsanitize=thread -c $@.c -o $@.o && \
+		$(explore_link) $@.o $$(echo $(filter %.o,$^) | tr ' ' '\n' | grep -v "/$${source%.c}.o")
+
+explorers: $(explorers)
+
+explore: $(B)/explore/explore
+	$< --bound $(BOUND)
+BOUND := 3
+
 # The parsers of what people write, under libFuzzer (clang has it, gcc has not). What
 # it finds stays in build/fuzz. The canary is a parser that breaks its promise.
 FUZZ_SECONDS ?= 60
@@ -247,7 +296,7 @@ lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
+	shellcheck -x tests/run-all tests/model/run tests/model.bats tests/stress .ci/run tests/faults.bats tests/chaos.bats \
 		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
 		tests/bench.bats tests/programs/loopback.bash $(wildcard examples/*/run bench/programs/*.bash tests/install-dependencies)
 
@@ -277,7 +326,7 @@ clean:
 
 FORCE:
 .PHONY: all help unit unit_build test test-programs examples bench bench-programs check check-programs stress chaos \
-	sanitize sanitized canary fuzzers fuzz-rules lint format install uninstall clean FORCE
+	model sanitize sanitized canary explorers explore fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/explore -name '*.d' 2>/dev/null)

@@ -301,6 +301,8 @@ bool weir_may_mark(int fd)
 {
 	static weir_word32 identifies;
 
+	if (load32_relaxed(&why_none) != 0 || !weir_start())
+		return false;
 	if (load32_acquire(&identifies) == 0 && os_socket_cookie(fd) == 0)
 		weir_mark_no_more(WEIR_TROUBLE_COOKIE);
 	store32_release(&identifies, 1);

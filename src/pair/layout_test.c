@@ -67,6 +67,7 @@ AT(struct weir_pipe, write_lock, 128);
 AT(struct weir_pipe, tail, 192);
 AT(struct weir_pipe, writes, 256);
 AT(struct weir_pipe, aside_used, 280);
+AT(struct weir_pipe, aside_owner, 312);
 AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
 AT(struct weir_pipe, generation, 376);

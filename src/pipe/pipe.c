@@ -50,6 +50,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store32_relaxed(&pipe->lowered, WEIR_RAISED);
 	store32_relaxed(&pipe->aside_used, 0);
 	store32_relaxed(&pipe->aside_fd, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
 	store32_relaxed(&pipe->reader_cpu, 0);
 	store32_relaxed(&pipe->writer_cpu, 0);
 	store32_relaxed(&pipe->reader_spins, 0);
@@ -118,14 +119,15 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
  * rings, the next consumption clears the queue, and who waits for room before that
- * fills it anew. Positions are single stores. */
+ * fills it anew. Positions are single stores. What handlers left aside is the next
+ * writer's to append, with a descriptor of his own. */
 static void recover_writer(struct weir_pipe *pipe)
 {
 	store32_relaxed(&pipe->bells, 0);
 	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->wake_at, 0);
-	store32_relaxed(&pipe->aside_fd, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
 	store32_ordered(&pipe->saturated, WEIR_SATURATED);
 }
 
@@ -147,6 +149,12 @@ static int locked(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex, int e
 		return -ESTALE;
 	}
 	return 0;
+}
+
+/* The thread that holds the lock, 0 for nobody: the futex word tells. */
+static uint32_t owner_of(const pthread_mutex_t *mutex)
+{
+	return (uint32_t)__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) & FUTEX_TID_MASK;
 }
 
 static bool has_strangers(void)
@@ -371,8 +379,18 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	return (ssize_t)n;
 }
 
+/* What lies aside is this thread's to append, through `fd`. */
+static void adopt_aside(struct weir_pipe *pipe, int fd)
+{
+	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	store32_relaxed(&pipe->aside_owner, owner_of(&pipe->write_lock));
+}
+
 ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
 {
+	if (__builtin_expect(load32_relaxed(&ref->pipe->aside_used) != 0, 0) &&
+	    load32_relaxed(&ref->pipe->aside_owner) == 0)
+		adopt_aside(ref->pipe, fd);
 	return put(ref, fd, span, n, 0);
 }
 
@@ -440,7 +458,7 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
 	if (n > room)
 		n = (size_t)room;
 	weir_ring_copy_in(&aside, used, span, n);
-	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	adopt_aside(pipe, fd);
 	store32_release(&pipe->aside_used, used + (uint32_t)n);
 	return n;
 }
@@ -467,16 +485,24 @@ static void append_aside(const struct weir_pipe_ref *ref)
 	store32_relaxed(&pipe->aside_used, 0);
 }
 
+/* Have handlers of this thread left bytes? Those of another are his to append. */
+static bool has_aside(const struct weir_pipe *pipe, uint32_t self)
+{
+	return __builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0) &&
+	       load32_relaxed(&pipe->aside_owner) == self;
+}
+
 void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe *pipe = ref->pipe;
+	uint32_t self = owner_of(&pipe->write_lock);
 
 	for (;;) {
-		if (__builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0))
+		if (has_aside(pipe, self))
 			append_aside(ref);
 		pthread_mutex_unlock(&pipe->write_lock);
 		/* A handler between the look and the unlock left its bytes to us. */
-		if (__builtin_expect(load32_relaxed(&pipe->aside_used) == 0, 1))
+		if (!has_aside(pipe, self))
 			return;
 		if (weir_pipe_lock_writer(ref) != 0)
 			return;

@@ -86,13 +86,14 @@ struct weir_pipe {
 	weir_word64 blocked_writes;
 	weir_word64 max_buffered;
 	weir_word32 aside_used;     /* bytes in `aside` */
-	weir_word32 aside_fd;       /* the handler's descriptor + 1, in the lock owner's process */
+	weir_word32 aside_fd;       /* a writer's descriptor + 1, in the process of `aside_owner` */
 	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
 	weir_word32 writer_cpu;
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 	weir_word32 writer_spins;
 	weir_word32 reset;          /* the reader's next call gives ECONNRESET, once */
 	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
+	weir_word32 aside_owner;    /* the thread that appends them; 0: the next writer */
 
 	/* What seldom changes. */
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
