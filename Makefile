@@ -298,7 +298,8 @@ lint:
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
 	shellcheck -x tests/run-all tests/model/run tests/model.bats tests/stress .ci/run tests/faults.bats tests/chaos.bats \
 		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
-		tests/bench.bats tests/programs/loopback.bash $(wildcard examples/*/run bench/programs/*.bash tests/install-dependencies)
+		tests/bench.bats tests/hostile.bats tests/access.bats tests/programs/loopback.bash \
+		$(wildcard examples/*/run bench/programs/*.bash tests/install-dependencies)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
