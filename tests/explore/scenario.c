@@ -894,13 +894,13 @@ const struct scenario scenarios[] = {
                    {take_1_and_leave, END_B, .may_be_killed = true},
                    {take_all, END_B}}},
 
-        {.name = "handler-writes", .capacity = 2, .finish = handlers_came,
+        {.name = "handler-writes", .capacity = 2, .bound = 2, .finish = handlers_came,
          .actor = {{put_2_and_leave_interrupted, END_A, .handler = handler_puts},
                    {take_all, END_B}}},
         {.name = "handler-writes-restart", .capacity = 1, .bound = 1, .finish = handlers_came, .restarts = true,
          .actor = {{put_2_and_leave_interrupted, END_A, .handler = handler_puts},
                    {take_all, END_B}}},
-        {.name = "handler-reads", .capacity = 1, .finish = two_came,
+        {.name = "handler-reads", .capacity = 1, .bound = 2, .finish = two_came,
          .actor = {{put_2_and_leave, END_A}, {take_all_interrupted, END_B, .handler = handler_takes}}},
 
         {.name = "widen", .capacity = 1, .finish = three_came,
@@ -945,7 +945,7 @@ const struct scenario scenarios[] = {
         {.name = "shut-all", .capacity = 1, .finish = at_most_two_came,
          .actor = {{put_2_unless_broken, END_A}, {shut_all, END_B}, {take_all, END_B}}},
 
-        {.name = "kill-writer-epoll", .capacity = 1, .finish = at_most_two_came,
+        {.name = "kill-writer-epoll", .capacity = 1, .bound = 2, .finish = at_most_two_came,
          .actor = {{put_1_twice_and_leave, END_A, .may_be_killed = true},
                    {watch_level_and_take_all, END_B}}},
         {.name = "kill-writer-epoll-edges", .capacity = 2, .finish = survivor_came, .bound = 1,
@@ -955,7 +955,7 @@ const struct scenario scenarios[] = {
         {.name = "kill-reader-poll", .capacity = 1, .finish = nothing_doubled,
          .actor = {{poll_and_put_until_broken, END_A},
                    {take_1_and_leave, END_B, .may_be_killed = true}}},
-        {.name = "kill-reader-epoll", .capacity = 1, .finish = nothing_doubled,
+        {.name = "kill-reader-epoll", .capacity = 1, .bound = 2, .finish = nothing_doubled,
          .actor = {{watch_edges_and_put_until_broken, END_A},
                    {take_1_and_leave, END_B, .may_be_killed = true}}},
 

@@ -116,7 +116,7 @@ struct scenario {
 	bool restarts;              /* handlers have SA_RESTART */
 	bool by_kernels_rule;       /* of when poll calls a writer writable: nobody gave a capacity */
 	void (*finish)(void);
-	int bound;                  /* preemptions that the short form goes up to */
+	int bound;                  /* preemptions of the short form, where not the usual */
 };
 
 extern const struct scenario scenarios[];
