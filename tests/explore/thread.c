@@ -250,7 +250,7 @@ static void make_session(void)
 	static struct weir_slot_faults faults;
 
 	world.header.capacity = scenario->capacity;
-	world.header.capacity_given = 1;
+	world.header.capacity_given = !scenario->by_kernels_rule;
 	weir_session = (struct weir_session){
 	        .header = &world.header,
 	        .slots = &world.slot,

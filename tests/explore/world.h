@@ -85,6 +85,7 @@ struct thread {
 	uint32_t logged;
 	unsigned char handled;      /* byte that its handler has read */
 	int result;                 /* of its last call, for who checks the end */
+	int result_of_handler;
 };
 
 struct world {
@@ -113,8 +114,9 @@ struct scenario {
 		void (*handler)(void);
 	} actor[THREADS_MAX];
 	bool restarts;              /* handlers have SA_RESTART */
+	bool by_kernels_rule;       /* of when poll calls a writer writable: nobody gave a capacity */
 	void (*finish)(void);
-	int bound;                  /* preemptions that the short form goes up to */
+	int bound;                  /* preemptions of the short form, where not the usual */
 };
 
 extern const struct scenario scenarios[];
