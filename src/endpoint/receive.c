@@ -46,7 +46,7 @@ static void settle(const struct weir_end *end)
 	if (weir_is_bare() || weir_pipe_lock_writer(&end->in) != 0)
 		return;
 	weir_bell_settle(&end->in, end->fd);
-	weir_bell_follow(&end->in, end->fd);
+	weir_end_follow(end);
 	weir_pipe_unlock_writer(&end->in);
 }
 
@@ -71,6 +71,14 @@ static size_t take(const struct weir_end *end, struct weir_span *span, size_t le
 	if (__builtin_expect(offset != 0, 0))
 		store32_relaxed(word, offset - 1 > n ? offset - (uint32_t)n : 1);
 	return n;
+}
+
+/* Is there a byte that the call would give, had it room? */
+static bool has_something(const struct weir_end *end, int flags)
+{
+	uint32_t offset = load32_relaxed(&end->slot->end[end->side].peek_off);
+
+	return weir_pipe_used(&end->in) > ((flags & MSG_PEEK) && offset ? offset - 1 : 0);
 }
 
 static int how_of(int flags, bool first)
@@ -182,7 +190,7 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 		total += (size_t)n;
 		if (total > 0 && total >= target)
 			return (ssize_t)total;
-		if (len == 0 && weir_pipe_used(&end->in) > 0)
+		if (len == 0 && has_something(end, flags))
 			return 0;
 		int r = wait_more(end, flags, total > 0, &force);
 		if (r == WEIR_TO_KERNEL && f && total == 0)
