@@ -269,9 +269,9 @@ fuzz-rules: $(B)/fuzz/rule
 lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
-		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
+		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src tests/explore
 	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
-		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
+		tests/explore.bats tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
 		$(wildcard examples/*/run tests/install-dependencies)
 
 format:
