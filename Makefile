@@ -292,14 +292,17 @@ fuzz-rules: $(B)/fuzz/rule
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=300 -timeout=5 -artifact_prefix=$(B)/fuzz/ \
 		$(B)/fuzz/corpus/rule tests/fuzz/corpus/rule
 
+linted := .ci/run tests/run-all tests/stress tests/install-dependencies tests/model/run \
+	tests/programs/loopback.bash $(wildcard examples/*/run bench/programs/*.bash) \
+	$(addprefix tests/,$(addsuffix .bats,access bench chaos ctl cycles deadlock explore faults hostile \
+	inside manual model stalls))
+
 lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
 		--enable=warning,performance,portability \
-		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all tests/model/run tests/model.bats tests/stress .ci/run tests/faults.bats tests/chaos.bats \
-		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
-		tests/bench.bats tests/hostile.bats tests/access.bats tests/programs/loopback.bash \
-		$(wildcard examples/*/run bench/programs/*.bash tests/install-dependencies)
+		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c \
+		src tests/explore
+	shellcheck -x $(linted)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

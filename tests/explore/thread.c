@@ -213,12 +213,10 @@ void fail(const char *format, ...)
 		back_to_search();
 }
 
-void trace(const char *format, ...)
+void trace_line(const char *format, ...)
 {
 	va_list arguments;
 
-	if (!tracing)
-		return;
 	va_start(arguments, format);
 	printf("%c%s ", 'a' + world.current, self()->handling ? "'" : " ");
 	vprintf(format, arguments);
