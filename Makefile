@@ -36,8 +36,10 @@ help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'stress (random death and slots, for MINUTES=5)'
+	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions)'
 	@echo 'model (the protocol, checked exhaustively with spin)'
-	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
+	@echo 'bench (speed against everything else, a quarter of an hour; bench-programs builds what it runs)'
+	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
 $(B)/flags: FORCE
@@ -141,19 +143,38 @@ $(B)/examples/unit-test/trusting $(B)/examples/unit-test/careful: examples/unit-
 
 examples: $(example_programs)
 
-$(B)/bench/%: bench/%.c
+bench_programs := $(B)/bench/sockets $(B)/bench/ring $(B)/bench/mutex $(B)/bench/memcpy
+
+# Each with what carries its bytes inlined into the workloads.
+$(B)/bench/%: bench/%/main.c $(wildcard bench/*/*.c bench/*/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(LTO) $(WARNINGS) -Ibench -pthread -o $@ $(wildcard bench/$*/*.c bench/common/*.c)
 
-bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
-	bench/run
+# tokio's part is built offline, from Debian's sources of it, where they are.
+CARGO ?= $(firstword $(wildcard /usr/bin/cargo) cargo)
+RUSTC ?= $(firstword $(wildcard /usr/bin/rustc) rustc)
+ifneq ($(and $(wildcard /usr/share/cargo/registry/tokio-1.*),$(shell command -v $(CARGO))),)
+bench_programs += $(B)/bench/tokio
+endif
+
+$(B)/bench/tokio: $(wildcard bench/tokio/* bench/tokio/*/*)
+	@mkdir -p $(B)/bench/cargo
+	$(call say,CARGO)
+	$(Q)cp -r bench/tokio/. $(B)/bench/cargo
+	$(Q)cd $(B)/bench/cargo && RUSTC=$(RUSTC) $(CARGO) build --quiet --release --offline --target-dir target
+	$(Q)cp $(B)/bench/cargo/target/release/bench-tokio $@
+
+bench-programs: $(bench_programs)
+
+bench: all bench-programs
+	bench/run --json $(B)/bench/results.json --svg $(B)/bench/results.svg
 	bench/run --faults
 
-test: all unit_build canary fuzzers test-programs sanitized examples
+test: all unit_build canary explorers fuzzers test-programs sanitized examples bench-programs
 	tests/run-all
 
-check: all unit_build fuzzers test-programs sanitized
+check: all unit_build explorers fuzzers test-programs sanitized examples bench-programs
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -206,6 +227,48 @@ canary: $(canaries)
 	@for c in $^; do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
 		[ $$status -eq 1 ] || { echo "$$c: status $$status, see $$c.log"; exit 1; }; done
 
+# Every interleaving of the real code: the layers below the hooks, with their atomics,
+# locks and system calls played by a scheduler (tests/explore/world.h).
+explore_code := $(filter-out src/base/os.c src/carry/% src/endpoint/deadlock.c src/endpoint/stuck.c,$(lower) $(endpoint))
+explore_code_objects := $(patsubst %.c,$(B)/explore/%.o,$(explore_code))
+explore_objects := $(patsubst %.c,$(B)/explore/%.o,$(filter-out %_test.c,$(wildcard tests/explore/*.c)))
+# Variables begin as zeros, so that equal states look equal.
+EXPLORE_FLAGS := $(COMMON) -O2 -g $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero)
+explore_wraps := weir_die sched_yield clock_gettime $(addprefix pthread_mutex_,lock trylock timedlock unlock consistent)
+explore_link = $(CC) -pthread -o $@ $(addprefix -Wl$(comma)--wrap=,$(explore_wraps))
+explore_canaries := $(patsubst tests/explore/canaries/%.sed,$(B)/explore/canaries/%,$(wildcard tests/explore/canaries/*.sed))
+comma := ,
+explorers := $(B)/explore/explore $(B)/explore/kernel_test $(explore_canaries)
+
+$(explore_code_objects): EXPLORE_FLAGS += -fsanitize=thread
+$(B)/explore/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(EXPLORE_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/explore/explore: $(explore_objects) $(explore_code_objects)
+	$(call say,LD)
+	$(Q)$(explore_link) $^
+
+$(B)/explore/kernel_test: $(B)/explore/tests/explore/kernel_test.o $(B)/explore/tests/explore/kernel.o
+	$(call say,LD)
+	$(Q)$(CC) -pthread -o $@ $^
+
+# The file that the first line names, changed, in the place of the real one.
+$(explore_canaries): $(B)/explore/canaries/%: tests/explore/canaries/%.sed $(explore_objects) $(explore_code_objects)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)source=$$(sed -n '1s/^# \([^ ]*\) .*/\1/p' $<) && sed -f $< $$source > $@.c && \
+		if cmp -s $$source $@.c; then echo "$<: nothing changed in $$source"; exit 1; fi && \
+		$(CC) $(EXPLORE_FLAGS) -w -fsanitize=thread -c $@.c -o $@.o && \
+		$(explore_link) $@.o $$(echo $(filter %.o,$^) | tr ' ' '\n' | grep -v "/$${source%.c}.o")
+
+explorers: $(explorers)
+
+explore: $(B)/explore/explore
+	$< --bound $(BOUND)
+BOUND := 3
+
 # The parsers of what people write, under libFuzzer (clang has it, gcc has not). What
 # it finds stays in build/fuzz. The canary is a parser that breaks its promise.
 FUZZ_SECONDS ?= 60
@@ -235,7 +298,8 @@ lint:
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
 	shellcheck -x tests/run-all tests/model/run tests/model.bats tests/stress .ci/run tests/faults.bats tests/chaos.bats \
 		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
-		$(wildcard examples/*/run tests/install-dependencies)
+		tests/bench.bats tests/hostile.bats tests/access.bats tests/programs/loopback.bash \
+		$(wildcard examples/*/run bench/programs/*.bash tests/install-dependencies)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
@@ -262,8 +326,8 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress chaos model \
-	sanitize sanitized canary fuzzers fuzz-rules lint format install uninstall clean FORCE
+.PHONY: all help unit unit_build test test-programs examples bench bench-programs check check-programs stress chaos \
+	model sanitize sanitized canary explorers explore fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/explore -name '*.d' 2>/dev/null)

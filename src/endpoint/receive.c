@@ -121,7 +121,8 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
 	weir_note_life(&pipe->reader_life);
 	if (load32_relaxed(&pipe->carrier) == WEIR_BY_KERNEL) {
 		n = WEIR_TO_KERNEL;
-	} else if (__builtin_expect(rules != 0, 0) && !weir_is_calm(end, WEIR_OP_READ, rules, span, len)) {
+	} else if (__builtin_expect(rules != 0, 0) && 
+	           !weir_is_calm(end, WEIR_OP_READ, rules, span, &len, how & MSG_PEEK)) {
 		n = NOT_TRIED;
 	} else {
 		n = 0;

@@ -20,8 +20,8 @@ SIZE(struct weir_pipe_stats, 64);
 SIZE(struct weir_end_shared, 48);
 SIZE(struct weir_sleeper, 24);
 SIZE(struct weir_rule, 560);
-SIZE(struct weir_fault_rule_state, 40);
-SIZE(struct weir_fault_state, 2584);
+SIZE(struct weir_fault_rule_state, 48);
+SIZE(struct weir_fault_state, 3080);
 SIZE(struct weir_plan, 53760);
 
 AT(struct weir_header, magic, 0);
@@ -67,10 +67,10 @@ AT(struct weir_pipe, write_lock, 128);
 AT(struct weir_pipe, tail, 192);
 AT(struct weir_pipe, writes, 256);
 AT(struct weir_pipe, aside_used, 280);
+AT(struct weir_pipe, aside_owner, 312);
 AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
 AT(struct weir_pipe, generation, 376);
-AT(struct weir_pipe, aside_process, 380);
 AT(struct weir_pipe, sleepers, 384);
 AT(struct weir_pipe, aside, 576);
 #endif

@@ -178,8 +178,10 @@ const void *weir_bell_unreadable(void)
 	uintptr_t at = atomic_load_explicit(&page, memory_order_acquire);
 
 	if (at == 0) {
-		void *fresh = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		at = fresh == MAP_FAILED ? 8 : (uintptr_t)fresh; /* page 0 will do */
+		void *fresh = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		/* In two steps: memcheck takes what was never readable for a mistake. */
+		bool hidden = fresh != MAP_FAILED && mprotect(fresh, 4096, PROT_NONE) == 0;
+		at = hidden ? (uintptr_t)fresh : 8; /* page 0 will do */
 		atomic_store_explicit(&page, at, memory_order_release);
 	}
 	return (const void *)at;

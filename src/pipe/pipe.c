@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/message.h"
 #include "base/os.h"
+#include "base/tsan.h"
 #include "pipe/bell.h"
 
 enum {
@@ -49,7 +50,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store32_relaxed(&pipe->lowered, WEIR_RAISED);
 	store32_relaxed(&pipe->aside_used, 0);
 	store32_relaxed(&pipe->aside_fd, 0);
-	store32_relaxed(&pipe->aside_process, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
 	store32_relaxed(&pipe->reader_cpu, 0);
 	store32_relaxed(&pipe->writer_cpu, 0);
 	store32_relaxed(&pipe->reader_spins, 0);
@@ -64,14 +65,21 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 }
 
 /* The mask is shared, so another process may have damaged it. */
-static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
+static inline uint64_t mask_of(const struct weir_pipe_ref *ref)
 {
-	struct weir_pipe *pipe = ref->pipe;
-	uint64_t mask = load64_relaxed(&pipe->mask);
+	uint64_t mask = load64_relaxed(&ref->pipe->mask);
 
 	if (__builtin_expect(mask > ref->span_mask || (mask & (mask + 1)) != 0, 0))
 		weir_die("the session's memory is damaged: a ring of %llu bytes",
 		         (unsigned long long)mask + 1);
+	return mask;
+}
+
+static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint64_t mask = mask_of(ref);
+
 	return (struct weir_ring){
 	        .head = &pipe->head,
 	        .tail = &pipe->tail,
@@ -111,14 +119,15 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
  * rings, the next consumption clears the queue, and who waits for room before that
- * fills it anew. Positions are single stores. */
+ * fills it anew. Positions are single stores. What handlers left aside is the next
+ * writer's to append, with a descriptor of his own. */
 static void recover_writer(struct weir_pipe *pipe)
 {
 	store32_relaxed(&pipe->bells, 0);
 	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->wake_at, 0);
-	store32_relaxed(&pipe->aside_process, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
 	store32_ordered(&pipe->saturated, WEIR_SATURATED);
 }
 
@@ -140,6 +149,12 @@ static int locked(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex, int e
 		return -ESTALE;
 	}
 	return 0;
+}
+
+/* The thread that holds the lock, 0 for nobody: the futex word tells. */
+static uint32_t owner_of(const pthread_mutex_t *mutex)
+{
+	return (uint32_t)__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) & FUTEX_TID_MASK;
 }
 
 static bool has_strangers(void)
@@ -364,21 +379,17 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	return (ssize_t)n;
 }
 
-static uint32_t own_process(void)
-{
-	return (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
-}
-
-/* What lies aside is appended with this process's descriptor. */
+/* What lies aside is this thread's to append, through `fd`. */
 static void adopt_aside(struct weir_pipe *pipe, int fd)
 {
 	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
-	store32_relaxed(&pipe->aside_process, own_process());
+	store32_relaxed(&pipe->aside_owner, owner_of(&pipe->write_lock));
 }
 
 ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
 {
-	if (__builtin_expect(load32_relaxed(&ref->pipe->aside_used) != 0, 0))
+	if (__builtin_expect(load32_relaxed(&ref->pipe->aside_used) != 0, 0) &&
+	    load32_relaxed(&ref->pipe->aside_owner) == 0)
 		adopt_aside(ref->pipe, fd);
 	return put(ref, fd, span, n, 0);
 }
@@ -404,6 +415,29 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 	n = weir_pipe_peek(ref, span, n, 0);
 	if (n > 0)
 		store64_ordered(&pipe->head, load64_relaxed(&pipe->head) + n);
+	return n;
+}
+
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
+{
+	uint64_t used = weir_pipe_used(ref), mask = mask_of(ref);
+	uint64_t index = (load64_relaxed(&ref->pipe->head) - load64_relaxed(&ref->pipe->origin)) &
+	                 mask;
+
+	if (*n > used)
+		*n = (size_t)used;
+	tsan_acquire(&ref->pipe->tail);
+	return index + *n <= mask + 1 ? ref->storage + index : NULL;
+}
+
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
+{
+	uint64_t used = weir_pipe_used(ref);
+	struct weir_ring ring = ring_of(ref);
+
+	if (n > used)
+		n = (size_t)used;
+	weir_ring_pieces(&ring, load64_relaxed(&ref->pipe->head), n, piece);
 	return n;
 }
 
@@ -451,24 +485,24 @@ static void append_aside(const struct weir_pipe_ref *ref)
 	store32_relaxed(&pipe->aside_used, 0);
 }
 
-/* Another process's handler may have come between its owner's last look and unlock: its
- * descriptor means nothing here, and that owner looks again. */
-static bool has_own_aside(const struct weir_pipe *pipe)
+/* Have handlers of this thread left bytes? Those of another are his to append. */
+static bool has_aside(const struct weir_pipe *pipe, uint32_t self)
 {
 	return __builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0) &&
-	       load32_relaxed(&pipe->aside_process) == own_process();
+	       load32_relaxed(&pipe->aside_owner) == self;
 }
 
 void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe *pipe = ref->pipe;
+	uint32_t self = owner_of(&pipe->write_lock);
 
 	for (;;) {
-		if (has_own_aside(pipe))
+		if (has_aside(pipe, self))
 			append_aside(ref);
 		pthread_mutex_unlock(&pipe->write_lock);
 		/* A handler between the look and the unlock left its bytes to us. */
-		if (!has_own_aside(pipe))
+		if (!has_aside(pipe, self))
 			return;
 		if (weir_pipe_lock_writer(ref) != 0)
 			return;
