@@ -19,9 +19,16 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 }
 
-# What this machine does not let tests make is said, with its reason, beside the result.
+# What this machine does not let tests make (namespaces and cgroups in a container) is said, with
+# its reason, beside the result, and counted at the end.
 cannot() {
-	echo "# not looked at on this machine: $BATS_TEST_DESCRIPTION: $*" >&3
+	echo "# not looked at on this machine: $BATS_TEST_DESCRIPTION: $*" | tee -a "$BATS_FILE_TMPDIR/left-out" >&3
+}
+
+teardown_file() {
+	local count=0
+	[ ! -e "$BATS_FILE_TMPDIR/left-out" ] || count=$(wc -l <"$BATS_FILE_TMPDIR/left-out")
+	echo "# $count of ${#BATS_TEST_NAMES[@]} surroundings could not be made on this machine" >&3
 }
 
 needs_root() {
@@ -524,6 +531,13 @@ ssize_t read(int fd, void *to, size_t n)
 	cc -shared -fPIC -O1 -o greedy.so greedy.c
 	run -139 bounded env LD_PRELOAD="$PWD/greedy.so" TMPDIR="$PWD" "$PROGRAMS/stacks"
 	[ "$output" = "read " ]
+}
+
+@test "long lists of words and variables on such a stack" {
+	for way in exec spawn; do
+		marked 1 "$PROGRAMS/lists" $way 1500
+		marked 1 "$PROGRAMS/lists" $way 1500 "$PROGRAMS/child-static"
+	done
 }
 
 # Left out: go_on and write_waited. A child that a handler forks in the middle of a write has
