@@ -36,6 +36,7 @@ help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'stress (random death and slots, for MINUTES=5)'
+	@echo 'fuzz (random programs, compared with the kernel, for CALLS=10000000)'
 	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions)'
 	@echo 'model (the protocol, checked exhaustively with spin)'
 	@echo 'bench (speed against everything else, a quarter of an hour; bench-programs builds what it runs)'
@@ -171,10 +172,12 @@ bench: all bench-programs
 	bench/run --json $(B)/bench/results.json --svg $(B)/bench/results.svg
 	bench/run --faults
 
-test: all unit_build canary explorers fuzzers test-programs sanitized examples bench-programs
+checked := all unit_build explorers fuzzers differ test-programs sanitized examples bench-programs
+
+test: $(checked) canary
 	tests/run-all
 
-check: all unit_build explorers fuzzers test-programs sanitized examples bench-programs
+check: $(checked)
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -268,6 +271,29 @@ explorers: $(explorers)
 explore: $(B)/explore/explore
 	$< --bound $(BOUND)
 BOUND := 3
+# Random programs of calls, run natively and under weir (tests/differ). What differs stays in
+# build/differ/found, shrunk. The short form is in tests/differ.bats. Its canaries are whole libraries.
+CALLS ?= 10000000
+differ_flags := -std=gnu11 -D_GNU_SOURCE -O2 -g -Iinclude -Itests/differ $(WARNINGS) -pthread
+
+$(B)/differ/differ: $(wildcard tests/differ/*.c tests/differ/*.h) tests/differ/calls.def include/weir.h
+	@mkdir -p $(@D)/found
+	$(call say,CC)
+	$(Q)$(CC) $(differ_flags) -o $@ $(filter %.c,$^)
+
+$(B)/canaries/%.so: tests/canaries/%.c $(library_objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(PIC) -shared $(HARD) -Wl,-z,initfirst -Wl,-Bsymbolic-functions \
+		-Wl,-soname,libweir.so -fno-lto -Wl,--wrap=$* -o $@ $^
+
+differ: $(B)/differ/differ $(patsubst %,%.so,$(canaries))
+
+fuzz: all $(B)/differ/differ
+	$(B)/differ/differ fuzz --weir $(B)/weir --keep $(B)/differ/found --programs 1000000000 --calls $(CALLS)
+	for capacity in 1 2 3 7 10 64 100 1000 4096 4097 10000 65536 212992 300000; do \
+		$(B)/differ/differ fuzz --weir $(B)/weir --keep $(B)/differ/found --programs 1000000000 \
+			--calls $$(($(CALLS) / 140)) --capacity $$capacity || exit 1; done
 
 # The parsers of what people write, under libFuzzer (clang has it, gcc has not). What
 # it finds stays in build/fuzz. The canary is a parser that breaks its promise.
@@ -329,8 +355,9 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench bench-programs check check-programs stress chaos \
-	model sanitize sanitized canary explorers explore fuzzers fuzz-rules lint format install uninstall clean FORCE
+.PHONY: all help unit unit_build test test-programs examples bench bench-programs check check-programs \
+	stress chaos model sanitize sanitized canary explorers explore fuzzers fuzz-rules differ fuzz lint \
+	format install uninstall clean FORCE
 .SECONDARY:
 
 -include $(shell find $(B)/obj $(B)/explore -name '*.d' 2>/dev/null)
