@@ -1,6 +1,5 @@
 #include "endpoint/stuck.h"
 
-#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -176,12 +175,9 @@ static bool is_of_session(uint32_t pid)
 {
 	uint32_t touched = load32_acquire(&weir_session.header->lives_touched);
 
-	for (uint32_t i = 0; i < touched && i < WEIR_LIVES_MAX; i++) {
-		int word = __atomic_load_n(&weir_session.lives[i].lock.__data.__lock,
-		                           __ATOMIC_ACQUIRE);
-		if (((uint32_t)word & FUTEX_TID_MASK) == pid)
+	for (uint32_t i = 0; i < touched && i < WEIR_LIVES_MAX; i++)
+		if (weir_lock_owner(&weir_session.lives[i].lock) == pid)
 			return true;
-	}
 	return false;
 }
 

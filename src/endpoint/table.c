@@ -15,6 +15,7 @@ static weir_word32 bound;
 
 void weir_own_life_begins(void)
 {
+	weir_lock_forked();
 	store32_relaxed(&weir_own_process, (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0));
 	if (weir_session.header)
 		store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));

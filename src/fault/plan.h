@@ -10,9 +10,7 @@
 #ifndef WEIR_FAULT_PLAN_H
 #define WEIR_FAULT_PLAN_H
 
-#include <pthread.h>
-
-#include "base/atomic.h"
+#include "base/lock.h"
 #include "fault/rule.h"
 
 enum {
@@ -55,7 +53,7 @@ struct weir_capacity_rule {
 };
 
 struct weir_plan {
-	pthread_mutex_t lock;       /* of changes; robust */
+	struct weir_lock lock;      /* of changes */
 	weir_word64 alive;          /* bits of the rules that hold, and chaos */
 	weir_word32 count;          /* places that were ever used */
 	weir_word32 epoch;          /* raised by every change */

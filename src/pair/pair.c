@@ -28,6 +28,8 @@ static int64_t pop_free(const struct weir_session *s)
 		uint32_t next = load32_relaxed(&s->slots[first - 1].next_free);
 		if (!swap64_if(list, head, list_head(head, next)))
 			continue;
+		if (load32_relaxed(&s->slots[first - 1].state) != WEIR_SLOT_FREE)
+			weir_damaged("a pair in use is listed as free");
 		tsan_acquire(&s->slots[first - 1]);
 		return first - 1;
 	}
@@ -55,6 +57,8 @@ static int64_t take_fresh(const struct weir_session *s)
 			return -ENOSPC;
 		if (!swap32_if(&s->header->slots_touched, touched, touched + 1))
 			continue;
+		if (load32_relaxed(&s->slots[touched].state) != WEIR_SLOT_FREE)
+			weir_damaged("a pair in use is taken for a fresh one");
 		weir_pipe_init(&s->slots[touched].pipe[0]);
 		weir_pipe_init(&s->slots[touched].pipe[1]);
 		return touched;
@@ -91,6 +95,7 @@ static void reset_end(struct weir_end_shared *end)
 	store32_relaxed(&end->peek_off, 0);
 	store32_relaxed(&end->sndbuf, SO_BUF_DEFAULT);
 	store32_relaxed(&end->rcvbuf, SO_BUF_DEFAULT);
+	store64_relaxed(&end->cookie_again, 0);
 	store64_relaxed(&end->cookie, 0);
 	store64_relaxed(&end->inode, 0);
 	store32_relaxed(&end->fd, UINT32_MAX);
