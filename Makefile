@@ -35,7 +35,7 @@ all: $(B)/libweir.so $(B)/weir
 help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
-	@echo 'stress (random death and slots, for MINUTES=5)'
+	@echo 'stress (random death and slots, for MINUTES=5), damage (flipped bits, for MINUTES=5)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
@@ -86,6 +86,8 @@ test_sources := $(wildcard tests/programs/*.c)
 test_programs := $(patsubst tests/programs/%.c,$(B)/tests/%,$(test_sources)) \
 	$(patsubst tests/programs/%.c,$(B)/tests/%-fortified,$(test_sources))
 TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -Iinclude -pthread
+# What flips bits in a running session.
+test_programs += $(B)/tests/damage
 test_programs += $(patsubst tests/programs/%.cc,$(B)/tests/%,$(wildcard tests/programs/*.cc))
 # Programs that no preloading reaches.
 static_sources := $(wildcard tests/programs/static/*.c)
@@ -102,6 +104,11 @@ $(B)/tests/%-fortified: tests/programs/%.c tests/programs/check.h
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(TEST_FLAGS) -O2 -D_FORTIFY_SOURCE=2 -o $@ $<
+
+$(B)/tests/damage: tests/damage/damage.c $(call object,$(lower))
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(B)/tests/%: tests/programs/%.cc
 	@mkdir -p $(@D)
@@ -152,7 +159,7 @@ bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 test: all unit_build canary fuzzers test-programs sanitized examples
 	tests/run-all
 
-check: all unit_build fuzzers test-programs sanitized
+check: all unit_build fuzzers test-programs sanitized $(B)/canaries/trusting/libweir.so
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -168,6 +175,11 @@ chaos: all
 MINUTES := 5
 stress: all test-programs
 	tests/stress $(MINUTES)
+
+damage: all test-programs sanitized
+	$(B)/tests/damage --seconds $$(($(MINUTES) * 30)) $(B)/weir $(B)/tests/exchange
+	WEIR_LIBRARY=$(B)/asan/libweir.so LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+		$(B)/tests/damage --seconds $$(($(MINUTES) * 30)) $(B)/weir $(B)/tests/exchange
 
 # The layers below the hooks under the sanitizers, in builds of their own. Their
 # instructions mislead gcc about what poll does with its array.
@@ -197,8 +209,17 @@ $(B)/canaries/%: tests/canaries/%.c $(B)/obj/endpoint/model_test.o $(call object
 	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fno-lto -Wl,--wrap=$* -o $@ $^
 
 canary: $(canaries)
-	@for c in $^; do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
+	@for c in $(canaries); do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
 		[ $$status -eq 1 ] || { echo "$$c: status $$status, see $$c.log"; exit 1; }; done
+
+# The same for the test that damages a session: a library that believes too much.
+$(B)/canaries/trusting/libweir.so: tests/damage/trusting.c $(library_objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) -shared $(COMMON) $(CFLAGS) $(PIC) $(LDFLAGS) $(HARD) -fno-lto -Wl,-z,initfirst \
+		-Wl,-Bsymbolic-functions -Wl,--wrap=weir_pipe_reader_is_sound -o $@ $^
+
+canary: $(B)/canaries/trusting/libweir.so
 
 # The parsers of what people write, under libFuzzer (clang has it, gcc has not). What
 # it finds stays in build/fuzz. The canary is a parser that breaks its promise.
@@ -256,7 +277,7 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress chaos \
+.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress damage chaos \
 	sanitize sanitized canary fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 

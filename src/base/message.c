@@ -63,7 +63,18 @@ void weir_die(const char *format, ...)
 	abort();
 }
 
+static int damaged_status = -1; /* -1: by abort */
+
+void weir_damaged_exits(int status)
+{
+	damaged_status = status;
+}
+
 void weir_damaged(const char *what)
 {
+	if (damaged_status >= 0) {
+		weir_say("the session's memory is damaged: %s", what);
+		_exit(damaged_status);
+	}
 	weir_die("the session's memory is damaged: %s", what);
 }

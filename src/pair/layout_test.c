@@ -22,7 +22,7 @@ SIZE(struct weir_sleeper, 24);
 SIZE(struct weir_rule, 560);
 SIZE(struct weir_fault_rule_state, 40);
 SIZE(struct weir_fault_state, 2584);
-SIZE(struct weir_plan, 53760);
+SIZE(struct weir_plan, 54256);
 
 AT(struct weir_header, magic, 0);
 AT(struct weir_header, version, 8);

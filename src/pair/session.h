@@ -30,7 +30,7 @@ int weir_session_create(struct weir_session *s, const struct weir_config *config
 
 /* Maps the session behind `path` (as WEIR_SESSION names it) and leaves no
  * descriptor open. Returns 0 or -errno; -EPROTO where the file is no session of
- * this version. */
+ * this version, -EBADMSG where it is one and damaged. */
 int weir_session_attach(struct weir_session *s, const char *path);
 
 /* Maps the session of an open file. The descriptor stays the caller's. */
