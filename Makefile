@@ -156,10 +156,10 @@ bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 	bench/run
 	bench/run --faults
 
-test: all unit_build canary fuzzers test-programs sanitized examples
+test: all unit_build canary library-canaries fuzzers test-programs sanitized examples
 	tests/run-all
 
-check: all unit_build fuzzers test-programs sanitized $(B)/canaries/trusting/libweir.so
+check: all unit_build library-canaries fuzzers test-programs sanitized
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -212,14 +212,17 @@ canary: $(canaries)
 	@for c in $(canaries); do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
 		[ $$status -eq 1 ] || { echo "$$c: status $$status, see $$c.log"; exit 1; }; done
 
-# The same for the test that damages a session: a library that believes too much.
-$(B)/canaries/trusting/libweir.so: tests/damage/trusting.c $(library_objects)
+# The same in a whole library, for the tests of damage and of storms.
+library_canaries := $(patsubst tests/canaries/library/%.c,$(B)/canaries/library/%/libweir.so,\
+	$(wildcard tests/canaries/library/*.c))
+
+$(B)/canaries/library/%/libweir.so: tests/canaries/library/%.c $(library_objects)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) -shared $(COMMON) $(CFLAGS) $(PIC) $(LDFLAGS) $(HARD) -fno-lto -Wl,-z,initfirst \
-		-Wl,-Bsymbolic-functions -Wl,--wrap=weir_pipe_reader_is_sound -o $@ $^
+		-Wl,-Bsymbolic-functions -Wl,--wrap=$* -o $@ $^
 
-canary: $(B)/canaries/trusting/libweir.so
+library-canaries: $(library_canaries)
 
 # The parsers of what people write, under libFuzzer (clang has it, gcc has not). What
 # it finds stays in build/fuzz. The canary is a parser that breaks its promise.
@@ -278,7 +281,7 @@ clean:
 
 FORCE:
 .PHONY: all help unit unit_build test test-programs examples bench check check-programs stress damage chaos \
-	sanitize sanitized canary fuzzers fuzz-rules lint format install uninstall clean FORCE
+	sanitize sanitized canary library-canaries fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

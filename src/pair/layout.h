@@ -125,7 +125,7 @@ struct weir_header {
 	uint32_t no_follow;
 	uint32_t holder_pid;        /* who keeps the file open */
 
-	_Alignas(64) weir_word64 free_list; /* low half: index + 1; high half: change counter */
+	_Alignas(64) weir_doubled free_list; /* index + 1 of the first; slots_lock */
 	weir_doubled slots_touched; /* slots that were ever used: [0, slots_touched) */
 	weir_word64 pairs;          /* ever marked */
 	weir_word64 numbered;       /* the last number given: of a pair that may be marked */
@@ -136,6 +136,7 @@ struct weir_header {
 	weir_word32 deadlocks;      /* pairs in which nobody could go on */
 	weir_word32 slots_full_said;
 	uint32_t fail_on_deadlock;
+	_Alignas(64) struct weir_lock slots_lock; /* of slots that begin and end a life */
 };
 
 #endif

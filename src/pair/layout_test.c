@@ -13,7 +13,7 @@
 
 _Static_assert(WEIR_LAYOUT_VERSION == 5, "the layout below is version 5's");
 
-SIZE(struct weir_header, 256);
+SIZE(struct weir_header, 320);
 SIZE(struct weir_life, 64);
 SIZE(struct weir_retired, 160);
 SIZE(struct weir_pipe_stats, 64);

@@ -1,7 +1,7 @@
 /* Flips random bits in a session's memory while programs run in it.
  *
  *	damage [--seed N] [--runs N | --only RUN] [--seconds N] [--area NAME] [--mode NAME]
- *	       [--bits N] [--verbose] WEIR EXCHANGE
+ *	       [--bits N] [--stop] [--verbose] WEIR EXCHANGE
  *
  * Each run starts `weir run EXCHANGE ...` (tests/programs/exchange.c), maps its session
  * and flips bits of one area, at times that are drawn. Then all bytes arrive as they were
@@ -11,7 +11,8 @@
  * of a word may be hit. `weir run` and `weir ctl` read each damaged session, too.
  *
  * What a run does depends on the seed and its number alone, but not when exactly: where a
- * run failed, `--seed N --only RUN --runs 100` repeats it so many times.
+ * run failed, `--seed N --only RUN --runs 100` repeats it so many times, and with --stop
+ * until it fails.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -140,6 +141,7 @@ struct options {
 	int area;                   /* -1: drawn */
 	int mode;                   /* likewise */
 	int bits;                   /* 0: drawn */
+	bool stop;                  /* at the first failure */
 	bool verbose;
 };
 
@@ -597,8 +599,8 @@ static bool read_option(struct options *o, const char *name, const char *value)
 {
 	uint64_t number = value ? strtoull(value, NULL, 0) : 0;
 
-	if (!strcmp(name, "--verbose")) {
-		o->verbose = true;
+	if (!strcmp(name, "--verbose") || !strcmp(name, "--stop")) {
+		*(name[2] == 'v' ? &o->verbose : &o->stop) = true;
 		return false;
 	}
 	if (!value)
@@ -640,7 +642,7 @@ int main(int argc, char **argv)
 	os_resolve();
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	uint64_t until = o.seconds ? now_ms() + o.seconds * UINT64_C(1000) : UINT64_MAX;
-	for (uint32_t n = 0; n < o.runs && now_ms() < until; n++)
+	for (uint32_t n = 0; n < o.runs && now_ms() < until && !(o.stop && sum.failed); n++)
 		run_once(&o, o.only >= 0 ? (uint32_t)o.only : n);
 	printf("# damage --seed %llu: %u runs: %u right, %u told by an errno, %u by an abort, "
 	       "%u were over before, %u failed\n",
