@@ -36,6 +36,7 @@ help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'stress (random death and slots, for MINUTES=5), damage (flipped bits, for MINUTES=5)'
+	@echo 'coverage (a table of lines and branches of src that tests run)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
@@ -199,6 +200,22 @@ sanitized:
 	@$(MAKE) --no-print-directory B=$(B)/tsan LTO= CFLAGS='$(TSAN)' \
 		TEST_FLAGS='$(TEST_FLAGS) $(TSAN)' $(B)/tsan/tests/threads
 
+# Which lines the unit tests and the bats files run. clang's counters lie in a file that
+# each process maps, so that who is killed, or execs, has counted, too. A process that may
+# not write that file counts for itself.
+COVERAGE := $(B)/coverage
+coverage_flags := -O0 -g -Wno-unused-command-line-argument -fcoverage-mapping -fprofile-update=atomic -mllvm -runtime-counter-relocation \
+	-fprofile-instr-generate=$(CURDIR)/$(COVERAGE)/raw/%m%c.profraw
+
+coverage: all test-programs examples library-canaries
+	rm -rf $(COVERAGE)/raw
+	mkdir -p $(COVERAGE)/raw
+	ln -sfn ../tests $(COVERAGE)/tests
+	ln -sfn ../canaries $(COVERAGE)/canaries
+	ln -sfn ../examples $(COVERAGE)/examples
+	$(MAKE) B=$(COVERAGE) CC=clang LTO= CFLAGS='$(coverage_flags)' all unit_build
+	tests/coverage $(COVERAGE)
+
 # Each canary replaces the function that it is named after by a broken one; the
 # random test must notice. It links without the optimiser that would know better.
 canaries := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/canaries/*.c))
@@ -280,7 +297,7 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress damage chaos \
+.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress damage coverage chaos \
 	sanitize sanitized canary library-canaries fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 

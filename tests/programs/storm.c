@@ -357,7 +357,8 @@ static void wait_for_families(uint64_t until)
 		}
 		if (pid > 0)
 			continue;
-		kill(0, draw(2) ? SIGUSR1 : SIGUSR2);
+		if (now_ms() < until) /* a signal would also wake who is never woken otherwise */
+			kill(0, draw(2) ? SIGUSR1 : SIGUSR2);
 		if (now_ms() > until + patience_seconds * 1000) {
 			show_waiting();
 			kill(0, SIGKILL);
