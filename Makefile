@@ -36,6 +36,7 @@ help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'stress (random death and slots, for MINUTES=5), damage (flipped bits, for MINUTES=5)'
+	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions)'
 	@echo 'coverage (a table of lines and branches of src that tests run)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
 
@@ -157,10 +158,10 @@ bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 	bench/run
 	bench/run --faults
 
-test: all unit_build canary library-canaries fuzzers test-programs sanitized examples
+test: all unit_build canary library-canaries explorers fuzzers test-programs sanitized examples
 	tests/run-all
 
-check: all unit_build library-canaries fuzzers test-programs sanitized
+check: all unit_build library-canaries explorers fuzzers test-programs sanitized
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -241,6 +242,49 @@ $(B)/canaries/library/%/libweir.so: tests/canaries/library/%.c $(library_objects
 
 library-canaries: $(library_canaries)
 
+# Every interleaving of the real code: the layers below the hooks, with their atomics,
+# locks and system calls played by a scheduler (tests/explore/world.h).
+explore_code := $(filter-out src/base/os.c src/carry/% src/endpoint/deadlock.c src/endpoint/stuck.c,$(lower) $(endpoint))
+explore_code_objects := $(patsubst %.c,$(B)/explore/%.o,$(explore_code))
+explore_objects := $(patsubst %.c,$(B)/explore/%.o,$(filter-out %_test.c,$(wildcard tests/explore/*.c)))
+# Variables begin as zeros, so that equal states look equal.
+EXPLORE_FLAGS := $(COMMON) -O2 -g $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero)
+explore_wraps := weir_die weir_damaged sched_yield clock_gettime $(addprefix weir_lock_,try wait release)
+explore_link = $(CC) -pthread -o $@ $(addprefix -Wl$(comma)--wrap=,$(explore_wraps))
+explore_canaries := $(patsubst tests/explore/canaries/%.sed,$(B)/explore/canaries/%,$(wildcard tests/explore/canaries/*.sed))
+comma := ,
+explorers := $(B)/explore/explore $(B)/explore/kernel_test $(explore_canaries)
+
+# The locks themselves are played, too.
+$(filter-out %/base/lock.o,$(explore_code_objects)): EXPLORE_FLAGS += -fsanitize=thread
+$(B)/explore/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(EXPLORE_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/explore/explore: $(explore_objects) $(explore_code_objects)
+	$(call say,LD)
+	$(Q)$(explore_link) $^
+
+$(B)/explore/kernel_test: $(B)/explore/tests/explore/kernel_test.o $(B)/explore/tests/explore/kernel.o
+	$(call say,LD)
+	$(Q)$(CC) -pthread -o $@ $^
+
+# The file that the first line names, changed, in the place of the real one.
+$(explore_canaries): $(B)/explore/canaries/%: tests/explore/canaries/%.sed $(explore_objects) $(explore_code_objects)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)source=$$(sed -n '1s/^# \([^ ]*\) .*/\1/p' $<) && sed -f $< $$source > $@.c && \
+		if cmp -s $$source $@.c; then echo "$<: nothing changed in $$source"; exit 1; fi && \
+		$(CC) $(EXPLORE_FLAGS) -w -fsanitize=thread -c $@.c -o $@.o && \
+		$(explore_link) $@.o $$(echo $(filter %.o,$^) | tr ' ' '\n' | grep -v "/$${source%.c}.o")
+
+explorers: $(explorers)
+
+explore: $(B)/explore/explore
+	$< --bound $(BOUND)
+BOUND := 3
+
 # The parsers of what people write, under libFuzzer (clang has it, gcc has not). What
 # it finds stays in build/fuzz. The canary is a parser that breaks its promise.
 FUZZ_SECONDS ?= 60
@@ -298,7 +342,7 @@ clean:
 
 FORCE:
 .PHONY: all help unit unit_build test test-programs examples bench check check-programs stress damage coverage chaos \
-	sanitize sanitized canary library-canaries fuzzers fuzz-rules lint format install uninstall clean FORCE
+	sanitize sanitized canary library-canaries explorers explore fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/explore -name '*.d' 2>/dev/null)

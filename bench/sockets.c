@@ -34,6 +34,10 @@ struct request {
 	const char *flavour;
 };
 
+/* What is written: words, so that a rule that looks for one has something to look at. */
+static const char words[] = "It was the best of times, it was the worst of times, it was the age of "
+			    "wisdom, it was the age of foolishness, it was the epoch of belief, it was "
+			    "the epoch of incredulity, it was the season of Light, ";
 static char sent[BUFFER_BYTES];
 extern char **environ;
 
@@ -49,6 +53,12 @@ static long long now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void fill_sent(void)
+{
+	for (size_t i = 0; i < sizeof(sent); i++)
+		sent[i] = words[i % (sizeof(words) - 1)];
 }
 
 static void make_pair(int fds[2])
@@ -447,6 +457,7 @@ int main(int argc, char **argv)
 			continue;
 		struct request r = parse(&workloads[i], argv + 2);
 
+		fill_sent();
 		char result[64];
 		int length = snprintf(result, sizeof(result), "%ld %lld\n", r.count, workloads[i].run(&r));
 

@@ -11,9 +11,9 @@
 #include "base/tsan.h"
 
 enum {
-	HELD_MAX = 8,               /* by one thread; more are not told to the kernel */
+	HELD_MAX = 8, /* by one thread; more are not told to the kernel */
 	WAIT_NS_MAX = 20 * 1000 * 1000,
-	WALK_MAX = 1024,            /* locks of the program's own that are passed in the list */
+	WALK_MAX = 1024, /* locks of the program's own that are passed in the list */
 };
 
 _Static_assert(sizeof(struct weir_lock) == 40 && offsetof(struct weir_lock, next) == 32,
@@ -22,7 +22,7 @@ _Static_assert(sizeof(struct weir_lock) == 40 && offsetof(struct weir_lock, next
 /* This thread: what libc and the kernel know of it, and what it holds. The list's links
  * are kept here, as those in the locks themselves may be damaged. */
 static _Thread_local struct {
-	uint32_t life;              /* of `lives`; another: nothing here is true */
+	uint32_t life; /* of `lives`; another: nothing here is true */
 	uint32_t tid;
 	uint32_t count;
 	struct robust_list_head *list;
@@ -32,7 +32,9 @@ static _Thread_local struct {
 	} held[HELD_MAX];
 } self;
 
-static weir_word32 lives = 1;   /* raised in each child of a fork */
+const weir_word32 *weir_lock_strangers;
+
+static weir_word32 lives = 1; /* raised in each child of a fork */
 
 void weir_lock_forked(void)
 {
@@ -137,7 +139,8 @@ static inline void list_remove(struct weir_lock *lock)
 	struct held *newest = &self.held[self.count - 1];
 
 	if (__builtin_expect(self.count == 0 || newest->lock != lock ||
-	                     (void *)self.list->list.next != &lock->next, 0)) {
+	                             (void *)self.list->list.next != &lock->next,
+	                     0)) {
 		list_remove_below(lock);
 		return;
 	}
@@ -179,15 +182,31 @@ static inline bool swap(struct weir_lock *lock, uint64_t seen, uint64_t word)
 /* `seen` is not 0. True for a word that somebody holds, or has died of holding. */
 static bool word_is_sound(uint64_t seen)
 {
-	uint32_t futex = (uint32_t)seen, tid = futex & FUTEX_TID_MASK, again = (uint32_t)(seen >> 32);
+	uint32_t futex = (uint32_t)seen, tid = futex & FUTEX_TID_MASK,
+	         again = (uint32_t)(seen >> 32);
 
 	if (futex & FUTEX_OWNER_DIED)
 		return tid == 0 && again != 0 && !(again & ~(uint32_t)FUTEX_TID_MASK);
 	return tid != 0 && tid == again;
 }
 
+static bool has_strangers(void)
+{
+	return weir_lock_strangers != NULL && load32_acquire(weir_lock_strangers);
+}
+
+/* This thread's number may be another's, too. `expected`: what a signal handler found
+ * that the interrupted code was about to take or to release. */
+static int held_by_namesake(const struct weir_lock *lock, const void *expected)
+{
+	bool here = !has_strangers() || expected == &lock->next || held_as(&lock->next);
+
+	return here ? -EDEADLK : -EBUSY;
+}
+
 /* `waiters`: the bit, where others may sleep. */
-static __attribute__((noinline)) int try_held(struct weir_lock *lock, uint32_t waiters)
+static __attribute__((noinline)) int try_held(struct weir_lock *lock, uint32_t waiters,
+                                              const void *expected)
 {
 	for (;;) {
 		uint64_t seen = load64_acquire(&lock->word);
@@ -195,8 +214,10 @@ static __attribute__((noinline)) int try_held(struct weir_lock *lock, uint32_t w
 		if (seen != 0 && !word_is_sound(seen))
 			weir_damaged("a lock that nobody can hold");
 		if (seen != 0 && !died)
-			return (uint32_t)(seen >> 32) == self.tid ? -EDEADLK : -EBUSY;
-		if (swap(lock, seen, word_of(self.tid) | waiters | ((uint32_t)seen & FUTEX_WAITERS)))
+			return (uint32_t)(seen >> 32) == self.tid ? held_by_namesake(lock, expected)
+			                                          : -EBUSY;
+		if (swap(lock, seen,
+		         word_of(self.tid) | waiters | ((uint32_t)seen & FUTEX_WAITERS)))
 			return died ? -EOWNERDEAD : 0;
 	}
 }
@@ -208,7 +229,7 @@ static inline int take(struct weir_lock *lock, uint32_t waiters)
 	int result = 0;
 
 	if (__builtin_expect(!swap(lock, 0, word), 0))
-		result = try_held(lock, waiters);
+		result = try_held(lock, waiters, before);
 	if (__builtin_expect(result == 0 || result == -EOWNERDEAD, 1)) {
 		list_add(lock);
 		tsan_acquire(lock);
@@ -240,7 +261,10 @@ static void mark_if_owner_died(struct weir_lock *lock)
 	uint64_t seen = load64_acquire(&lock->word);
 	uint64_t died = (seen & ~(uint64_t)FUTEX_TID_MASK) | FUTEX_OWNER_DIED;
 
-	if (seen != 0 && ((uint32_t)seen & FUTEX_TID_MASK) != 0 && !os_task_lives((uint32_t)(seen >> 32)))
+	if (has_strangers())
+		return;
+	if (seen != 0 && ((uint32_t)seen & FUTEX_TID_MASK) != 0 &&
+	    !os_task_lives((uint32_t)(seen >> 32)))
 		swap(lock, seen, died);
 }
 

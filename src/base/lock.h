@@ -14,11 +14,15 @@
 /* The places of `word` and `next` are those of libc's mutex: there is one distance
  * between them for all locks in a thread's list. */
 struct weir_lock {
-	weir_word64 word;           /* low half: the kernel's futex; high half: the owner again */
+	weir_word64 word; /* low half: the kernel's futex; high half: the owner again */
 	uint64_t unused[2];
-	void *previous;             /* libc's list has two directions; never read */
-	void *next;                 /* for the kernel; never read */
+	void *previous; /* libc's list has two directions; never read */
+	void *next; /* for the kernel; never read */
 };
+
+/* A word that is not 0 where threads of several PID namespaces may use the locks: then
+ * two of them may have one number. NULL where there is none. */
+extern const weir_word32 *weir_lock_strangers;
 
 /* A lock that nobody holds. */
 void weir_lock_make(struct weir_lock *lock);

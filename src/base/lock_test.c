@@ -14,8 +14,8 @@
 
 static struct weir_lock *shared_lock(void)
 {
-	struct weir_lock *lock = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-	                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct weir_lock *lock =
+	        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	weir_lock_make(lock);
 	return lock;

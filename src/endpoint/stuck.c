@@ -170,13 +170,18 @@ static bool is_other_descriptor(void *context, uint32_t fd)
 	                      inode != load64_relaxed(&h->slot->end[1].inode));
 }
 
-/* Each has taken its record with its first thread (pair/life.h). */
+/* Each process has taken its record with its first thread (pair/life.h); 0: nobody. */
+static uint32_t life_holder(uint32_t i)
+{
+	return weir_lock_owner(&weir_session.lives[i].lock);
+}
+
 static bool is_of_session(uint32_t pid)
 {
 	uint32_t touched = load32_acquire(&weir_session.header->lives_touched);
 
 	for (uint32_t i = 0; i < touched && i < WEIR_LIVES_MAX; i++)
-		if (weir_lock_owner(&weir_session.lives[i].lock) == pid)
+		if (life_holder(i) == pid)
 			return true;
 	return false;
 }
@@ -210,6 +215,23 @@ static bool add_holders(struct weir_stuck *s, uint32_t index)
 	return !(a_left || b_left) || proc_each("/proc", look_at_process, &h);
 }
 
+/* /proc may hide other users' processes (hidepid, proc(5)): who is not seen may be
+ * awake, and hold anything. */
+static bool all_are_seen(void)
+{
+	uint32_t touched = load32_acquire(&weir_session.header->lives_touched);
+	char folder[PATH_SIZE];
+
+	for (uint32_t i = 0; i < touched && i < WEIR_LIVES_MAX; i++) {
+		uint32_t tid = life_holder(i);
+		snprintf(folder, sizeof(folder), "/proc/%u", tid);
+		if (tid != 0 && os_call(SYS_access, (long)folder, 0, 0, 0, 0, 0) < 0 &&
+		    life_holder(i) == tid)
+			return false;
+	}
+	return true;
+}
+
 /* ---- all of them ---- */
 
 /* Processes lead to pairs, and pairs to processes, until no new ones come. */
@@ -233,6 +255,8 @@ static bool find_once(struct weir_stuck *s, uint32_t pid, uint32_t index)
  * did, and from then on there is nobody to wake the first. */
 bool weir_stuck_find(struct weir_stuck *s, uint32_t pid, uint32_t index)
 {
+	if (load32_acquire(&weir_session.header->strangers) || !all_are_seen())
+		return false;
 	if (!find_once(s, pid, index))
 		return false;
 	struct weir_stuck before = *s;

@@ -80,7 +80,7 @@ static struct passing passing_for(char *const *env, enum weir_reach reach)
 
 	if (reach == WEIR_REACH_OTHER_LIBC)
 		return passing_without(env);
-	if (!weir_follows() || !p.session || !p.preload)
+	if (weir_is_filtered() || !weir_follows() || !p.session || !p.preload)
 		return (struct passing){.session = NULL};
 	p.count = count(env);
 	for (size_t i = 0; i < p.count && p.preload; i++) {
@@ -265,34 +265,45 @@ static void exec_step(const struct program *p)
 }
 
 /* Without a step in between this process takes it: what it holds is the kernel's
- * and pumped from now on, also if the program fails to start. */
-static void carry_here(enum weir_carried which)
+ * and pumped from now on, also if the program fails to start. 0, or an errno: then the
+ * program must not start, as it would take bells for bytes. */
+int weir_carry_here(enum weir_carried which)
 {
 	int error = weir_carry(&weir_session, which, weir_recognise);
 
 	if (error)
 		weir_say("pairs cannot be handed on: %s", strerrordesc_np(-error));
+	return -error;
 }
 
-static void carry(const struct program *p, enum weir_reach reach)
+/* False, and errno, where the program must not start. */
+static bool prepare(const struct program *p, enum weir_reach reach)
 {
-	say_carried(p, reach);
-	exec_step(p);
-	carry_here(WEIR_CARRY_SURVIVORS);
-}
+	int error = 0;
 
-static void prepare(const struct program *p, enum weir_reach reach)
-{
 	before_exec();
-	if (weir_must_carry(p->path, reach, p->env, false))
-		carry(p, reach);
+	if (weir_must_carry(p->path, reach, p->env, false)) {
+		say_carried(p, reach);
+		exec_step(p);
+		error = weir_carry_here(WEIR_CARRY_SURVIVORS);
+	}
+	if (error)
+		errno = error;
+	return error == 0;
+}
+
+/* Behind a filter nothing is looked at: the new program will not join. */
+static enum weir_reach reach_of(const char *path)
+{
+	return weir_is_filtered() ? WEIR_REACH_UNKNOWN : weir_reach_of_path(path);
 }
 
 WEIR_EXPORT int execve(const char *path, char *const argv[], char *const env[])
 {
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	COMPLETE(env, reach, full)
-	prepare(&(struct program){path, false, argv, full}, reach);
+	if (!prepare(&(struct program){path, false, argv, full}, reach))
+		return -1;
 	return weir_real()->execve(path, argv, full);
 }
 
@@ -304,6 +315,8 @@ WEIR_EXPORT int execv(const char *path, char *const argv[])
 /* Where libc will find it; the name itself where it will not. */
 static const char *found(const char *file, char path[PATH_MAX])
 {
+	if (weir_is_filtered())
+		return file;
 	return weir_search_path(path, PATH_MAX, file) == 0 ? path : file;
 }
 
@@ -311,9 +324,10 @@ WEIR_EXPORT int execvpe(const char *file, char *const argv[], char *const env[])
 {
 	char buffer[PATH_MAX];
 	const char *path = found(file, buffer);
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	COMPLETE(env, reach, full)
-	prepare(&(struct program){path, false, argv, full}, reach);
+	if (!prepare(&(struct program){path, false, argv, full}, reach))
+		return -1;
 	return weir_real()->execvpe(file, argv, full);
 }
 
@@ -368,9 +382,10 @@ WEIR_EXPORT int fexecve(int fd, char *const argv[], char *const env[])
 {
 	char path[NUMBER_SIZE + 16];
 	sprintf(path, "/proc/self/fd/%d", fd);
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	COMPLETE(env, reach, full)
-	prepare(&(struct program){path, closes_on_exec(fd), argv, full}, reach);
+	if (!prepare(&(struct program){path, closes_on_exec(fd), argv, full}, reach))
+		return -1;
 	return weir_real()->fexecve(fd, argv, full);
 }
 
@@ -398,10 +413,10 @@ WEIR_EXPORT int execveat(int dir, const char *name, char *const argv[], char *co
 {
 	char path[PATH_MAX];
 	bool there = path_at(dir, name, flags, path);
-	enum weir_reach reach = there ? weir_reach_of_path(path) : WEIR_REACH_UNKNOWN;
+	enum weir_reach reach = there ? reach_of(path) : WEIR_REACH_UNKNOWN;
 	COMPLETE(env, reach, full)
-	if (there)
-		prepare(&(struct program){path, closes_on_exec(dir), argv, full}, reach);
+	if (there && !prepare(&(struct program){path, closes_on_exec(dir), argv, full}, reach))
+		return -1;
 	if (weir_real()->execveat)
 		return weir_real()->execveat(dir, name, argv, full, flags);
 	errno = ENOSYS;
@@ -436,26 +451,30 @@ static int spawn_step(const struct program *p, const struct spawning *s, enum we
 	return weir_real()->posix_spawn(s->pid, weir_command(), s->actions, s->attr, words, env);
 }
 
-/* True where the step in between was started instead. */
-static bool carried(const struct program *p, const struct spawning *s, enum weir_reach reach)
+/* True where the caller has nothing left to do but to give back `error`: the step in
+ * between was started instead, or nothing can be. */
+static bool carried(const struct program *p, const struct spawning *s, enum weir_reach reach,
+                    int *error)
 {
+	*error = 0;
 	before_spawn();
 	if (!weir_must_carry(p->path, reach, p->env, true))
 		return false;
 	if (spawn_step(p, s, reach) == 0)
 		return true;
-	carry_here(WEIR_CARRY_ALL); /* whatever the file actions do with them */
-	return false;
+	*error = weir_carry_here(WEIR_CARRY_ALL); /* whatever the file actions do with them */
+	return *error != 0;
 }
 
 WEIR_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                             const posix_spawnattr_t *attr, char *const argv[], char *const env[])
 {
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
+	int error;
 	COMPLETE(env, reach, full)
 	if (carried(&(struct program){path, false, argv, full},
-	            &(struct spawning){pid, actions, attr}, reach))
-		return 0;
+	            &(struct spawning){pid, actions, attr}, reach, &error))
+		return spawned(error);
 	return spawned(weir_real()->posix_spawn(pid, path, actions, attr, argv, full));
 }
 
@@ -464,19 +483,26 @@ WEIR_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_fil
 {
 	char buffer[PATH_MAX];
 	const char *path = found(file, buffer);
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
+	int error;
 	COMPLETE(env, reach, full)
 	if (carried(&(struct program){path, false, argv, full},
-	            &(struct spawning){pid, actions, attr}, reach))
-		return 0;
+	            &(struct spawning){pid, actions, attr}, reach, &error))
+		return spawned(error);
 	return spawned(weir_real()->posix_spawnp(pid, file, actions, attr, argv, full));
 }
 
-static void before_shell(char *const env[])
+/* False, and errno, where the shell must not start. */
+static bool before_shell(char *const env[])
 {
+	int error = 0;
+
 	before_spawn();
 	if (weir_shell_is_lost(env))
-		carry_here(WEIR_CARRY_SURVIVORS);
+		error = weir_carry_here(WEIR_CARRY_SURVIVORS);
+	if (error)
+		errno = spawned(error);
+	return error == 0;
 }
 
 /* libc starts the shell itself, with `environ` as it is at that moment. */
@@ -484,7 +510,8 @@ WEIR_EXPORT int system(const char *command)
 {
 	char **program = environ;
 	COMPLETE(environ, WEIR_REACH_FULL, full)
-	before_shell(full);
+	if (!before_shell(full))
+		return -1;
 	environ = full;
 	int result = weir_real()->system(command);
 	environ = program;
@@ -497,7 +524,8 @@ WEIR_EXPORT FILE *popen(const char *command, const char *mode)
 {
 	char **program = environ;
 	COMPLETE(environ, WEIR_REACH_FULL, full)
-	before_shell(full);
+	if (!before_shell(full))
+		return NULL;
 	environ = full;
 	FILE *stream = weir_real()->popen(command, mode);
 	environ = program;

@@ -16,7 +16,7 @@
 #include "pipe/pipe.h"
 
 enum {
-	WEIR_LAYOUT_VERSION = 5,
+	WEIR_LAYOUT_VERSION = 6,
 	WEIR_SIDE_A = 0,            /* sv[0] of the socketpair call */
 	WEIR_SIDE_B = 1,
 	WEIR_COMM_SIZE = 16,        /* as prctl(PR_GET_NAME) */
@@ -136,6 +136,12 @@ struct weir_header {
 	weir_word32 deadlocks;      /* pairs in which nobody could go on */
 	weir_word32 slots_full_said;
 	uint32_t fail_on_deadlock;
+	/* Where the session was made. From when on a process is elsewhere the numbers of
+	 * processes and threads name nobody for sure, and sockets may be unseen. */
+	uint64_t pid_namespace;
+	uint64_t net_namespace;
+	weir_word32 strangers;      /* 1: there is such a process */
+	uint32_t filters;           /* seccomp filters that it was made under */
 	_Alignas(64) struct weir_lock slots_lock; /* of slots that begin and end a life */
 };
 

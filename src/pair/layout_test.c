@@ -11,7 +11,7 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(type, field) == (at), "the place of " #type "." #field)
 
-_Static_assert(WEIR_LAYOUT_VERSION == 5, "the layout below is version 5's");
+_Static_assert(WEIR_LAYOUT_VERSION == 6, "the layout below is version 6's");
 
 SIZE(struct weir_header, 320);
 SIZE(struct weir_life, 64);
@@ -20,8 +20,8 @@ SIZE(struct weir_pipe_stats, 64);
 SIZE(struct weir_end_shared, 72);
 SIZE(struct weir_sleeper, 24);
 SIZE(struct weir_rule, 560);
-SIZE(struct weir_fault_rule_state, 40);
-SIZE(struct weir_fault_state, 2584);
+SIZE(struct weir_fault_rule_state, 48);
+SIZE(struct weir_fault_state, 3080);
 SIZE(struct weir_plan, 54256);
 
 AT(struct weir_header, magic, 0);
@@ -39,6 +39,9 @@ AT(struct weir_header, left, 160);
 AT(struct weir_header, retired, 192);
 AT(struct weir_header, lives_touched, 208);
 AT(struct weir_header, deadlocks, 212);
+AT(struct weir_header, pid_namespace, 224);
+AT(struct weir_header, strangers, 240);
+AT(struct weir_header, filters, 244);
 
 AT(struct weir_retired, number, 0);
 AT(struct weir_retired, comm, 12);
@@ -62,6 +65,7 @@ AT(struct weir_pipe, write_lock, 128);
 AT(struct weir_pipe, tail, 192);
 AT(struct weir_pipe, writes, 256);
 AT(struct weir_pipe, aside_used, 280);
+AT(struct weir_pipe, aside_owner, 248);
 AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
 AT(struct weir_pipe, generation, 224);

@@ -149,6 +149,8 @@ static int end_of_opening(void)
 		_exit(open_pair() >= 0 ? 0 : 1);
 	}
 	CHECK_EQ(waitpid(child, &status, 0), child);
+	weir_lock_wait(&session.header->slots_lock); /* nobody is to put the list right */
+	weir_lock_release(&session.header->slots_lock);
 	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 

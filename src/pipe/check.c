@@ -13,7 +13,8 @@ bool weir_pipe_shape_is_sound(const struct weir_pipe_ref *ref)
 	uint64_t mask = load64_relaxed(&pipe->mask), limit = load64_relaxed(&pipe->limit);
 
 	return load64_relaxed(&pipe->shape) == weir_pipe_shape(pipe) && mask <= ref->span_mask &&
-	       (mask & (mask + 1)) == 0 && mask >= WEIR_RING_MIN_MASK && limit - 1 <= mask - WEIR_ASIDE_SIZE;
+	       (mask & (mask + 1)) == 0 && mask >= WEIR_RING_MIN_MASK &&
+	       limit - 1 <= mask - WEIR_ASIDE_SIZE;
 }
 
 bool weir_pipe_reader_is_sound(const struct weir_pipe_ref *ref)

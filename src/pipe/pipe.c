@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/message.h"
+#include "base/tsan.h"
 #include "pipe/bell.h"
 #include "pipe/check.h"
 
@@ -37,9 +38,10 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	}
 	store32_relaxed(&pipe->reset, 0);
 	store32_relaxed(&pipe->bells, 0);
-	store32_relaxed(&pipe->lowered, 0);
+	store32_relaxed(&pipe->lowered, WEIR_RAISED);
 	store32_relaxed(&pipe->aside_used, 0);
 	store32_relaxed(&pipe->aside_fd, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
 	store32_relaxed(&pipe->reader_cpu, 0);
 	store32_relaxed(&pipe->writer_cpu, 0);
 	store32_relaxed(&pipe->reader_spins, 0);
@@ -106,15 +108,18 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 }
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
- * rings, the next consumption clears the queue. Positions are single stores. */
+ * rings, the next consumption clears the queue, and who waits for room before that
+ * fills it anew. Positions are single stores. What handlers left aside goes with the owner:
+ * nobody else has his descriptors. */
 static void recover_writer(struct weir_pipe *pipe)
 {
 	store64_relaxed(&pipe->tail_again, load64_relaxed(&pipe->tail));
 	keep_shape(pipe);
 	store32_relaxed(&pipe->bells, 0);
+	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->wake_at, 0);
-	store32_relaxed(&pipe->aside_fd, 0);
+	store32_relaxed(&pipe->aside_used, 0);
 	store32_ordered(&pipe->saturated, WEIR_SATURATED);
 }
 
@@ -344,6 +349,31 @@ static uint32_t aside_used(const struct weir_pipe *pipe)
 	return used;
 }
 
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
+{
+	weir_pipe_check_reader(ref);
+	uint64_t used = weir_pipe_used(ref), mask = load64_relaxed(&ref->pipe->mask);
+	uint64_t index = (load64_relaxed(&ref->pipe->head) - load64_relaxed(&ref->pipe->origin)) &
+	                 mask;
+
+	if (*n > used)
+		*n = (size_t)used;
+	tsan_acquire(&ref->pipe->tail);
+	return index + *n <= mask + 1 ? ref->storage + index : NULL;
+}
+
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
+{
+	weir_pipe_check_reader(ref);
+	uint64_t used = weir_pipe_used(ref);
+	struct weir_ring ring = ring_of(ref);
+
+	if (n > used)
+		n = (size_t)used;
+	weir_ring_pieces(&ring, load64_relaxed(&ref->pipe->head), n, piece);
+	return n;
+}
+
 size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
                            bool beyond)
 {
@@ -362,6 +392,7 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
 		n = (size_t)room;
 	weir_ring_copy_in(&aside, used, span, n);
 	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	store32_relaxed(&pipe->aside_owner, weir_lock_owner(&pipe->write_lock));
 	store32_release(&pipe->aside_used, used + (uint32_t)n);
 	return n;
 }
@@ -387,16 +418,24 @@ static void append_aside(const struct weir_pipe_ref *ref)
 	store32_relaxed(&pipe->aside_used, 0);
 }
 
+/* Have handlers of this thread left bytes? Those of another are his to append. */
+static bool has_aside(const struct weir_pipe *pipe, uint32_t self)
+{
+	return __builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0) &&
+	       load32_relaxed(&pipe->aside_owner) == self;
+}
+
 void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe *pipe = ref->pipe;
+	uint32_t self = weir_lock_owner(&pipe->write_lock);
 
 	for (;;) {
-		if (__builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0))
+		if (has_aside(pipe, self))
 			append_aside(ref);
 		weir_lock_release(&pipe->write_lock);
 		/* A handler between the look and the unlock left its bytes to us. */
-		if (__builtin_expect(load32_relaxed(&pipe->aside_used) == 0, 1))
+		if (!has_aside(pipe, self))
 			return;
 		if (weir_pipe_lock_writer(ref) != 0)
 			return;

@@ -33,6 +33,13 @@ enum weir_saturation {
 	WEIR_SATURATED,             /* a send blocks, too */
 };
 
+/* Is the socket's SO_SNDBUF the smallest one, so that few bells fill the queue? */
+enum weir_lowered {
+	WEIR_RAISED,
+	WEIR_LOWERED,
+	WEIR_PERHAPS_LOWERED,       /* who was about to change it may have died */
+};
+
 /* Who asks the kernel about this direction without asking us (epoll, SIGIO). */
 enum weir_watch {
 	WEIR_WATCH_INPUT = 1,       /* the reader's end: no stale bell may stay */
@@ -85,6 +92,7 @@ struct weir_pipe {
 	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
 	weir_word32 reader_life;    /* of who last read (pair/life.h); 0: unknown, ask */
 	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
+	weir_doubled aside_owner;   /* thread whose handler left them; nobody else has `aside_fd` */
 
 	_Alignas(64) weir_word64 writes;
 	weir_word64 blocked_writes;
@@ -176,6 +184,13 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 /* Copies min(n, used - skip) bytes out from `skip` on; they stay. Reader lock. */
 size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
                       uint64_t skip);
+
+/* The next min(n, used) bytes, which becomes `*n`; NULL where they lie in two pieces.
+ * They stay. Reader lock. */
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n);
+
+/* Where the next min(n, used) bytes lie; they stay. Gives how many there are. Reader lock. */
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2]);
 
 /* Leaves bytes for the interrupted owner of the writer lock, who is this thread
  * (weir_pipe_lock_writer gave -EDEADLK). Moves what there is room for. The owner

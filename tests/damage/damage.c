@@ -31,10 +31,11 @@
 
 #include "base/os.h"
 #include "base/test_random.h"
+#include "fault/draw.h"
 #include "pair/session.h"
 
 enum {
-	END_MS_MAX = 20000,         /* a run takes some milliseconds */
+	END_MS_MAX = 20000, /* a run takes some milliseconds */
 	SESSION_MS_MAX = 10000,
 	CTL_SECONDS_MAX = 20,
 	SAMPLE_MS = 300,
@@ -43,8 +44,11 @@ enum {
 	MANY = 64,
 	WORDS_MAX = 24,
 	PATH_SIZE = 64,
-	RIGHT = 0, WRONG = 3, SHORT = 4, TOLD = 5, /* what EXCHANGE ends with */
-	FAILED = 125,               /* what the command ends with */
+	RIGHT = 0,
+	WRONG = 3,
+	SHORT = 4,
+	TOLD = 5, /* what EXCHANGE ends with */
+	FAILED = 125, /* what the command ends with */
 };
 
 /* ---- areas ---- */
@@ -52,7 +56,7 @@ enum {
 enum area { HEADER, PLAN, LIVES, RETIRED, SLOTS, PIPES, LOCKS, POSITIONS, STATES, AREAS };
 
 static const char *const area_names[AREAS] = {
-	"header", "plan", "lives", "retired", "slots", "pipes", "locks", "positions", "states",
+        "header", "plan", "lives", "retired", "slots", "pipes", "locks", "positions", "states",
 };
 
 struct range {
@@ -78,7 +82,8 @@ static struct range piece_of(const struct weir_session *s, enum area area,
 	uint32_t rules = load32_relaxed(&plan->count);
 	uint64_t plan_at = (uint64_t)((const char *)s->plan - (const char *)h);
 	uint64_t slot_at = (uint64_t)((const char *)&s->slots[slot] - (const char *)h);
-	uint64_t pipe_at = slot_at + offsetof(struct weir_slot, pipe) + k * sizeof(struct weir_pipe);
+	uint64_t pipe_at =
+	        slot_at + offsetof(struct weir_slot, pipe) + k * sizeof(struct weir_pipe);
 	uint64_t state_at = (uint64_t)((const char *)&s->faults[slot] - (const char *)h);
 
 	switch (area) {
@@ -121,14 +126,15 @@ static struct range piece_of(const struct weir_session *s, enum area area,
 /* ---- one run ---- */
 
 static const char *const mode_names[] = {
-	"stream", "echo", "peeks", "polls", "edges", "signals", "execs", "pairs", "crowd",
+        "stream", "echo", "peeks", "polls", "edges", "signals", "execs", "pairs", "crowd",
 };
 static const char *const capacities[] = {"208K", "4K", "300", "64", "1"};
 
 /* Rules that change when calls return, and never what they carry. */
 static const char *const rules[] = {
-	"any:short=100:when=3+5", "read:delay=1us..20us:p=0.2", "write:rate=64M/s",
-	"write:stall:match=\\xfe\\xfe\\xfe", "read:short=7:at=777", "any:short=1:times=3:comm=exch*",
+        "any:short=100:when=3+5", "read:delay=1us..20us:p=0.2",
+        "write:rate=64M/s",       "write:stall:match=\\xfe\\xfe\\xfe",
+        "read:short=7:at=777",    "any:short=1:times=3:comm=exch*",
 };
 
 struct options {
@@ -138,10 +144,10 @@ struct options {
 	uint32_t runs;
 	int64_t only;
 	uint32_t seconds;
-	int area;                   /* -1: drawn */
-	int mode;                   /* likewise */
-	int bits;                   /* 0: drawn */
-	bool stop;                  /* at the first failure */
+	int area; /* -1: drawn */
+	int mode; /* likewise */
+	int bits; /* 0: drawn */
+	bool stop; /* at the first failure */
 	bool verbose;
 };
 
@@ -153,12 +159,12 @@ struct run {
 	const char *mode;
 	const char *capacity;
 	int bits;
-	uint32_t rule;              /* of `rules`; their number: none */
+	uint32_t rule; /* of `rules`; their number: none */
 	pid_t weir;
 	struct weir_session session;
 	int session_fd;
-	int status;                 /* of `weir run` */
-	int output;                 /* what all of them say */
+	int status; /* of `weir run` */
+	int output; /* what all of them say */
 	char text[TEXT_SIZE];
 	struct flip {
 		uint64_t at;
@@ -175,8 +181,9 @@ static uint64_t now_ms(void)
 
 static void nap_us(uint32_t us)
 {
-	nanosleep(&(struct timespec){.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000},
-	          NULL);
+	nanosleep(
+	        &(struct timespec){.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000},
+	        NULL);
 }
 
 static void draw_run(struct run *r)
@@ -204,7 +211,8 @@ static void start(struct run *r)
 	char seed[24], size[24];
 	int n = 0;
 
-	snprintf(size, sizeof(size), "%u", 2000 + below(&r->random, strcmp(r->capacity, "1") ? 60000 : 4000));
+	snprintf(size, sizeof(size), "%u",
+	         2000 + below(&r->random, strcmp(r->capacity, "1") ? 60000 : 4000));
 	snprintf(seed, sizeof(seed), "%u", r->number);
 	words[n++] = r->options->weir;
 	words[n++] = "run";
@@ -280,7 +288,8 @@ static void flip_one(struct run *r)
 
 	f->at = range.start + test_random_below(&r->random, range.size);
 	f->bit = below(&r->random, 8);
-	__atomic_fetch_xor((unsigned char *)r->session.header + f->at, 1U << f->bit, __ATOMIC_SEQ_CST);
+	__atomic_fetch_xor((unsigned char *)r->session.header + f->at, 1U << f->bit,
+	                   __ATOMIC_SEQ_CST);
 }
 
 /* Gives false where the run was over before. */
@@ -321,8 +330,10 @@ static void each_of_group(struct run *r, void (*act)(pid_t pid, uint64_t ticks, 
 		ssize_t n = read(fd, text, sizeof(text) - 1);
 		close(fd);
 		const char *rest = n > 0 ? strrchr(text, ')') : NULL;
-		if (rest && sscanf(rest, ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state,
-		                   &group, &user, &system) == 4 && group == r->weir)
+		if (rest &&
+		    sscanf(rest, ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state,
+		           &group, &user, &system) == 4 &&
+		    group == r->weir)
 			act(pid, user + system, state);
 	}
 	if (dir)
@@ -368,8 +379,8 @@ static void tell_hang(struct run *r)
 	nap_us(SAMPLE_MS * 1000);
 	ticks_of_all = 0;
 	each_of_group(r, add_ticks);
-	bool loops = (ticks_of_all - before) * 10 >=
-	             (uint64_t)sysconf(_SC_CLK_TCK) * SAMPLE_MS / 1000;
+	bool loops =
+	        (ticks_of_all - before) * 10 >= (uint64_t)sysconf(_SC_CLK_TCK) * SAMPLE_MS / 1000;
 	r->failure = loops ? "loops" : "sleeps for ever";
 	each_of_group(r, show_process);
 }
@@ -395,7 +406,8 @@ static bool wrote_outside(const struct run *r)
 {
 	const struct weir_session *s = &r->session;
 	uint64_t capacity = !strcmp(r->capacity, "208K") ? 208 << 10
-	                    : !strcmp(r->capacity, "4K") ? 4096 : 300;
+	                    : !strcmp(r->capacity, "4K") ? 4096
+	                                                 : 300;
 	uint64_t size = weir_ring_mask_for(capacity + WEIR_ASIDE_SIZE, WEIR_RING_MIN_MASK) + 1;
 	uint64_t rings = (uint64_t)(s->rings - (unsigned char *)s->header);
 
@@ -447,7 +459,9 @@ static const char *failure_of(const struct run *r)
 		return NULL;
 	if ((code == WRONG || code == SHORT) && r->bits >= MANY)
 		return NULL;
-	return code == WRONG ? "wrong bytes" : code == SHORT ? "bytes are missing" : "ended strangely";
+	return code == WRONG   ? "wrong bytes"
+	       : code == SHORT ? "bytes are missing"
+	                       : "ended strangely";
 }
 
 /* The command must end by itself, whatever it finds. */
@@ -470,17 +484,23 @@ static void ask(struct run *r, const char *const words[])
 		_exit(127);
 	}
 	waitpid(child, &status, 0);
-	if (!r->failure && (!WIFEXITED(status) ||
-	                    (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != FAILED)))
-		r->failure = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "weir ctl does not end"
-		                                                                 : "weir ctl crashed";
+	if (!r->failure &&
+	    (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != FAILED)))
+		r->failure = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
+		                     ? "weir ctl does not end"
+		                     : "weir ctl crashed";
 }
 
 static void ask_all(struct run *r)
 {
 	static const char *const questions[][4] = {
-		{"pairs"}, {"--json", "pairs"}, {"list"}, {"fault", "list"}, {"--json", "fault", "list"},
-		{"release"}, {"capacity", "1", "5000"},
+	        {"pairs"},
+	        {"--json", "pairs"},
+	        {"list"},
+	        {"fault", "list"},
+	        {"--json", "fault", "list"},
+	        {"release"},
+	        {"capacity", "1", "5000"},
 	};
 
 	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
@@ -493,20 +513,25 @@ static const struct {
 	const char *name;
 	size_t at;
 } places[] = {
-#define PLACE(field) {#field, offsetof(struct weir_pipe, field)}
-	PLACE(read_lock), PLACE(reads), PLACE(blocked_reads), PLACE(rules_read), PLACE(head),
-	PLACE(head_again), PLACE(write_lock), PLACE(pending), PLACE(bells), PLACE(rules_write),
-	PLACE(tail), PLACE(tail_again), PLACE(origin), PLACE(shape), PLACE(generation), PLACE(suspect),
-	PLACE(hand_over), PLACE(reader_life), PLACE(limit_given), PLACE(writes),
-	PLACE(blocked_writes), PLACE(max_buffered), PLACE(aside_used), PLACE(aside_fd),
-	PLACE(reader_cpu), PLACE(reset), PLACE(limit), PLACE(mask), PLACE(writable_room),
-	PLACE(wake_at), PLACE(saturated), PLACE(watch), PLACE(carrier), PLACE(lowered),
-	PLACE(sleepers), PLACE(aside),
+#define PLACE(field)                                                                               \
+	{                                                                                          \
+#field, offsetof(struct weir_pipe, field)                                          \
+	}
+        PLACE(read_lock),      PLACE(reads),        PLACE(blocked_reads), PLACE(rules_read),
+        PLACE(head),           PLACE(head_again),   PLACE(write_lock),    PLACE(pending),
+        PLACE(bells),          PLACE(rules_write),  PLACE(tail),          PLACE(tail_again),
+        PLACE(origin),         PLACE(shape),        PLACE(generation),    PLACE(suspect),
+        PLACE(hand_over),      PLACE(reader_life),  PLACE(limit_given),   PLACE(writes),
+        PLACE(blocked_writes), PLACE(max_buffered), PLACE(aside_used),    PLACE(aside_fd),
+        PLACE(reader_cpu),     PLACE(reset),        PLACE(limit),         PLACE(mask),
+        PLACE(writable_room),  PLACE(wake_at),      PLACE(saturated),     PLACE(watch),
+        PLACE(carrier),        PLACE(lowered),      PLACE(sleepers),      PLACE(aside),
 };
 
 static void tell_flip(const struct run *r, const struct flip *f)
 {
-	uint64_t slots = (uint64_t)((const char *)r->session.slots - (const char *)r->session.header);
+	uint64_t slots =
+	        (uint64_t)((const char *)r->session.slots - (const char *)r->session.header);
 	uint64_t in_slot = (f->at - slots) % sizeof(struct weir_slot);
 	uint64_t in_pipe = (in_slot - offsetof(struct weir_slot, pipe)) % sizeof(struct weir_pipe);
 	size_t i = sizeof(places) / sizeof(places[0]) - 1;
@@ -525,12 +550,14 @@ static void tell_flip(const struct run *r, const struct flip *f)
 static void tell(const struct run *r)
 {
 	printf("%s seed %llu run %u: %s, %d bits of %s, capacity %s%s%s: %s\n",
-	       r->failure ? "not ok" : "ok", (unsigned long long)r->options->seed, r->number, r->mode,
-	       r->bits, area_names[r->area], r->capacity,
+	       r->failure ? "not ok" : "ok", (unsigned long long)r->options->seed, r->number,
+	       r->mode, r->bits, area_names[r->area], r->capacity,
 	       r->rule < sizeof(rules) / sizeof(rules[0]) ? ", " : "",
 	       r->rule < sizeof(rules) / sizeof(rules[0]) ? rules[r->rule] : "",
-	       r->failure ? r->failure : is_told(r) ? "an abort that says why"
-	       : WIFEXITED(r->status) && WEXITSTATUS(r->status) == TOLD ? "an errno" : "right");
+	       r->failure                                               ? r->failure
+	       : is_told(r)                                             ? "an abort that says why"
+	       : WIFEXITED(r->status) && WEXITSTATUS(r->status) == TOLD ? "an errno"
+	                                                                : "right");
 	for (int i = 0; i < r->flipped && i < 8; i++)
 		tell_flip(r, &r->flips[i]);
 	if (r->failure)
@@ -646,7 +673,7 @@ int main(int argc, char **argv)
 		run_once(&o, o.only >= 0 ? (uint32_t)o.only : n);
 	printf("# damage --seed %llu: %u runs: %u right, %u told by an errno, %u by an abort, "
 	       "%u were over before, %u failed\n",
-	       (unsigned long long)o.seed, sum.runs, sum.right, sum.told_by_errno, sum.told_by_abort,
-	       sum.too_late, sum.failed);
+	       (unsigned long long)o.seed, sum.runs, sum.right, sum.told_by_errno,
+	       sum.told_by_abort, sum.too_late, sum.failed);
 	return sum.failed > 0 || sum.told_by_abort == 0;
 }

@@ -48,7 +48,8 @@ static void check(const unsigned char *got, uint64_t at, size_t n, unsigned int 
 {
 	for (size_t i = 0; i < n; i++)
 		if (got[i] != byte_at(at + i, salt)) {
-			fprintf(stderr, "exchange: byte %llu is %u\n", (unsigned long long)(at + i), got[i]);
+			fprintf(stderr, "exchange: byte %llu is %u\n", (unsigned long long)(at + i),
+			        got[i]);
 			_exit(WRONG);
 		}
 }
@@ -170,7 +171,7 @@ static void move_some(struct duplex *d)
 			check(piece_of, d->got, (size_t)n, d->in_salt);
 		d->got += n > 0 ? (uint64_t)n : 0;
 	}
-	for (n = 1; n > 0 && d->sent < bytes; d->sent += n > 0 ? (uint64_t)n : 0) {
+	for (n = 1; n > 0 && d->sent<bytes; d->sent += n> 0 ? (uint64_t)n : 0) {
 		size_t size = piece(bytes - d->sent, PIECE_MAX);
 		fill(piece_of, d->sent, size, d->out_salt);
 		n = send(d->fd, piece_of, size, MSG_NOSIGNAL);
@@ -347,8 +348,8 @@ static const struct {
 	const char *name;
 	void (*run)(int fd, bool child);
 } modes[] = {
-	{"stream", stream}, {"echo", echo},       {"peeks", peeks},   {"polls", polls},
-	{"edges", edges},   {"signals", signals}, {"execs", stream},
+        {"stream", stream}, {"echo", echo},       {"peeks", peeks},  {"polls", polls},
+        {"edges", edges},   {"signals", signals}, {"execs", stream},
 };
 
 static void run_end(int fd, bool child)

@@ -32,17 +32,17 @@
 
 enum {
 	FAMILIES = 4,
-	PAIRS_MAX = 24,             /* of one job, beside its stream */
+	PAIRS_MAX = 24, /* of one job, beside its stream */
 	THREADS = 3,
 	FORKS = 12,
 	PIECE_MAX = 3000,
 	STREAM_MAX = 400000,
 	CAPACITY_MAX = 600000,
-	HANDLED = 0xff,             /* written by a signal handler, anywhere */
-	PATIENCE_SECONDS = 40,      /* with a round that takes a second or two */
-	REQUESTS_MAX = 5000,        /* until a reclaim is made */
+	HANDLED = 0xff, /* written by a signal handler, anywhere */
+	PATIENCE_SECONDS = 40, /* with a round that takes a second or two */
+	REQUESTS_MAX = 5000, /* until a reclaim is made */
 	KEPT_MAX = 2 * 65536 + 4096, /* memory that a free slot may keep */
-	COMMON_MAX = 4 << 20,       /* what the session has beside */
+	COMMON_MAX = 4 << 20, /* what the session has beside */
 };
 
 static uint64_t state;
@@ -51,7 +51,7 @@ static uint64_t patience_seconds = PATIENCE_SECONDS;
 static struct shared {
 	_Atomic uint64_t streams, killed, carried, left, forks, handled, unread;
 	_Atomic int failed;
-} *shared;
+} * shared;
 
 static uint32_t draw(uint32_t below)
 {
@@ -62,8 +62,8 @@ static uint32_t draw(uint32_t below)
 static void fail(const char *what, int64_t number)
 {
 	shared->failed = 1;
-	fprintf(stderr, "storm: pid %d: %s: %lld (errno %s)\n", (int)getpid(), what, (long long)number,
-	        strerrorname_np(errno));
+	fprintf(stderr, "storm: pid %d: %s: %lld (errno %s)\n", (int)getpid(), what,
+	        (long long)number, strerrorname_np(errno));
 	_exit(1);
 }
 
@@ -117,8 +117,8 @@ static void catch_signals(void)
 static void change_capacity(int fd)
 {
 	if (weir_active() && weir_set_capacity(fd, 1 + draw(draw(4) ? 5000 : CAPACITY_MAX)) != 0 &&
-	    errno != ENOTSOCK && errno != EOPNOTSUPP && errno != EAGAIN &&
-	    errno != EBADF && errno != EINVAL)
+	    errno != ENOTSOCK && errno != EOPNOTSUPP && errno != EAGAIN && errno != EBADF &&
+	    errno != EINVAL)
 		fail("a capacity", fd);
 }
 
@@ -179,7 +179,7 @@ static void *use_pair(void *argument)
 	memset(out, 7, sizeof(out));
 	for (int i = 0; i < 200; i++) {
 		ssize_t n = send(sv[i % 2], out, 1 + (size_t)i % sizeof(out), MSG_NOSIGNAL);
-		for (ssize_t got = 0, k; got < n; got += k > 0 ? k : 0) {
+		for (ssize_t got = 0, k; got<n; got += k> 0 ? k : 0) {
 			k = recv(sv[!(i % 2)], in, (size_t)(n - got), 0);
 			if (k == 0 || (k < 0 && errno != EINTR))
 				fail("a pair of one thread", i);
@@ -257,7 +257,8 @@ static void open_pair(int sv[2])
 static void job(void)
 {
 	int stream[2], sv[PAIRS_MAX][2];
-	uint32_t pairs = draw(PAIRS_MAX + 1), kills = draw(4); /* 1: the writer, 2: the reader, 3: both */
+	uint32_t pairs = draw(PAIRS_MAX + 1),
+	         kills = draw(4); /* 1: the writer, 2: the reader, 3: both */
 	uint64_t bytes = 1 + draw(STREAM_MAX);
 	int status;
 
@@ -423,7 +424,8 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	              0);
 	state = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
 	if (patience)
 		patience_seconds = strtoull(patience, NULL, 0);
