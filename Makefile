@@ -309,11 +309,11 @@ fuzz-rules: $(B)/fuzz/rule
 		$(B)/fuzz/corpus/rule tests/fuzz/corpus/rule
 
 lint:
-	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc -D__cppcheck__ -D__x86_64__ \
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
 	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
-		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
+		tests/manual.bats tests/damage.bats tests/storm.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
 		$(wildcard examples/*/run tests/install-dependencies)
 
 format:

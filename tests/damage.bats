@@ -17,15 +17,12 @@ damaged() {
 
 # The runtime stands first, so that it sees all that the library does.
 @test "bits flipped anywhere, weir made with ASan and UBSan" {
-	local WEIR_LIBRARY=$SANITIZED/asan/libweir.so LD_PRELOAD
-	LD_PRELOAD=$(gcc -print-file-name=libasan.so)
-	export WEIR_LIBRARY LD_PRELOAD ASAN_OPTIONS=detect_leaks=0
-	damaged --seconds 9
+	WEIR_LIBRARY=$SANITIZED/asan/libweir.so LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
+		ASAN_OPTIONS=detect_leaks=0 damaged --seconds 9
 }
 
 @test "a reader that checks no position is found out" {
-	export WEIR_LIBRARY=$BUILD/canaries/library/weir_pipe_reader_is_sound/libweir.so
-	run damaged --seed 1 --area positions --mode stream --bits 1 --runs 400 --stop
+	WEIR_LIBRARY=$BUILD/canaries/library/weir_pipe_reader_is_sound/libweir.so run damaged --seed 1 --area positions --mode stream --bits 1 --runs 400 --stop
 	[ "$status" -eq 1 ]
 	[[ $output =~ "not ok seed 1 run" ]]
 	[[ $output =~ "wrong bytes"|"bytes are missing" ]]

@@ -17,16 +17,15 @@ storm() {
 }
 
 @test "a storm in which a writer is not woken says who waits" {
-	export WEIR_LIBRARY=$BUILD/canaries/library/weir_bell_settle/libweir.so STORM_PATIENCE=2
-	STORM_SECONDS=1 run storm --capacity 1000
+	WEIR_LIBRARY=$BUILD/canaries/library/weir_bell_settle/libweir.so STORM_PATIENCE=2 \
+		STORM_SECONDS=1 run storm --capacity 1000
 	[ "$status" -ne 0 ]
 	[[ $output =~ "somebody waits for ever" ]]
 	[[ $output =~ waits\ to\ (read|write)\ for ]]
 }
 
 @test "a storm after which slots are missing is noticed" {
-	export WEIR_LIBRARY=$BUILD/canaries/library/weir_pair_reclaim/libweir.so
-	STORM_SECONDS=1 run storm
+	WEIR_LIBRARY=$BUILD/canaries/library/weir_pair_reclaim/libweir.so STORM_SECONDS=1 run storm
 	[ "$status" -eq 1 ]
 	[[ $output =~ "slots are not all back" ]]
 }

@@ -192,9 +192,13 @@ static inline uint32_t doubled_or32_ordered(weir_doubled *w, uint32_t v)
 
 /* ---- words of either kind ---- */
 
+#ifdef __cppcheck__ /* it cannot read _Generic */
+#define WEIR_OF_WORD(w, function) word_##function
+#else
 #define WEIR_OF_WORD(w, function)                                                                  \
 	_Generic((w), weir_doubled *: doubled_##function, const weir_doubled *: doubled_##function, \
 	        default: word_##function)
+#endif
 
 #define load32_relaxed(w) WEIR_OF_WORD(w, load32_relaxed)(w)
 #define load32_acquire(w) WEIR_OF_WORD(w, load32_acquire)(w)
