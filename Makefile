@@ -35,11 +35,12 @@ all: $(B)/libweir.so $(B)/weir
 help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
-	@echo 'stress (random death and slots, for MINUTES=5)'
+	@echo 'stress (random death and slots, for MINUTES=5), damage (flipped bits, for MINUTES=5)'
 	@echo 'fuzz (random programs, compared with the kernel, for CALLS=10000000)'
 	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions)'
 	@echo 'model (the protocol, checked exhaustively with spin)'
 	@echo 'bench (speed against everything else, a quarter of an hour; bench-programs builds what it runs)'
+	@echo 'coverage (a table of lines and branches of src that tests run)'
 	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
@@ -90,6 +91,8 @@ test_sources := $(wildcard tests/programs/*.c)
 test_programs := $(patsubst tests/programs/%.c,$(B)/tests/%,$(test_sources)) \
 	$(patsubst tests/programs/%.c,$(B)/tests/%-fortified,$(test_sources))
 TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -Iinclude -pthread
+# What flips bits in a running session.
+test_programs += $(B)/tests/damage
 test_programs += $(patsubst tests/programs/%.cc,$(B)/tests/%,$(wildcard tests/programs/*.cc))
 # Programs that no preloading reaches.
 static_sources := $(wildcard tests/programs/static/*.c)
@@ -106,6 +109,11 @@ $(B)/tests/%-fortified: tests/programs/%.c tests/programs/check.h
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(TEST_FLAGS) -O2 -D_FORTIFY_SOURCE=2 -o $@ $<
+
+$(B)/tests/damage: tests/damage/damage.c $(call object,$(lower))
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(B)/tests/%: tests/programs/%.cc
 	@mkdir -p $(@D)
@@ -172,7 +180,7 @@ bench: all bench-programs
 	bench/run --json $(B)/bench/results.json --svg $(B)/bench/results.svg
 	bench/run --faults
 
-checked := all unit_build explorers fuzzers differ test-programs sanitized examples bench-programs
+checked := all unit_build library-canaries explorers fuzzers differ test-programs sanitized examples bench-programs
 
 test: $(checked) canary
 	tests/run-all
@@ -199,6 +207,11 @@ stress: all test-programs
 model:
 	MODEL_BUILD=$(CURDIR)/$(B)/model tests/model/run
 
+damage: all test-programs sanitized
+	$(B)/tests/damage --seconds $$(($(MINUTES) * 30)) $(B)/weir $(B)/tests/exchange
+	WEIR_LIBRARY=$(B)/asan/libweir.so LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+		$(B)/tests/damage --seconds $$(($(MINUTES) * 30)) $(B)/weir $(B)/tests/exchange
+
 # The layers below the hooks under the sanitizers, in builds of their own. Their
 # instructions mislead gcc about what poll does with its array.
 SANE := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
@@ -217,6 +230,22 @@ sanitized:
 	@$(MAKE) --no-print-directory B=$(B)/tsan LTO= CFLAGS='$(TSAN)' \
 		TEST_FLAGS='$(TEST_FLAGS) $(TSAN)' $(B)/tsan/tests/threads
 
+# Which lines the unit tests and the bats files run. clang's counters lie in a file that
+# each process maps, so that who is killed, or execs, has counted, too. A process that may
+# not write that file counts for itself.
+COVERAGE := $(B)/coverage
+coverage_flags := -O0 -g -Wno-unused-command-line-argument -fcoverage-mapping -fprofile-update=atomic -mllvm -runtime-counter-relocation \
+	-fprofile-instr-generate=$(CURDIR)/$(COVERAGE)/raw/%m%c.profraw
+
+coverage: all test-programs examples library-canaries
+	rm -rf $(COVERAGE)/raw
+	mkdir -p $(COVERAGE)/raw
+	ln -sfn ../tests $(COVERAGE)/tests
+	ln -sfn ../canaries $(COVERAGE)/canaries
+	ln -sfn ../examples $(COVERAGE)/examples
+	$(MAKE) B=$(COVERAGE) CC=clang LTO= CFLAGS='$(coverage_flags)' all unit_build
+	tests/coverage $(COVERAGE)
+
 # Each canary replaces the function that it is named after by a broken one; the
 # random test must notice. It links without the optimiser that would know better.
 canaries := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/canaries/*.c))
@@ -227,8 +256,20 @@ $(B)/canaries/%: tests/canaries/%.c $(B)/obj/endpoint/model_test.o $(call object
 	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fno-lto -Wl,--wrap=$* -o $@ $^
 
 canary: $(canaries)
-	@for c in $^; do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
+	@for c in $(canaries); do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
 		[ $$status -eq 1 ] || { echo "$$c: status $$status, see $$c.log"; exit 1; }; done
+
+# The same in a whole library, for the tests of damage and of storms.
+library_canaries := $(patsubst tests/canaries/library/%.c,$(B)/canaries/library/%/libweir.so,\
+	$(wildcard tests/canaries/library/*.c))
+
+$(B)/canaries/library/%/libweir.so: tests/canaries/library/%.c $(library_objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) -shared $(COMMON) $(CFLAGS) $(PIC) $(LDFLAGS) $(HARD) -fno-lto -Wl,-z,initfirst \
+		-Wl,-Bsymbolic-functions -Wl,--wrap=$* -o $@ $^
+
+library-canaries: $(library_canaries)
 
 # Every interleaving of the real code: the layers below the hooks, with their atomics,
 # locks and system calls played by a scheduler (tests/explore/world.h).
@@ -237,13 +278,14 @@ explore_code_objects := $(patsubst %.c,$(B)/explore/%.o,$(explore_code))
 explore_objects := $(patsubst %.c,$(B)/explore/%.o,$(filter-out %_test.c,$(wildcard tests/explore/*.c)))
 # Variables begin as zeros, so that equal states look equal.
 EXPLORE_FLAGS := $(COMMON) -O2 -g $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero)
-explore_wraps := weir_die sched_yield clock_gettime $(addprefix pthread_mutex_,lock trylock timedlock unlock consistent)
+explore_wraps := weir_die weir_damaged sched_yield clock_gettime $(addprefix weir_lock_,try wait release)
 explore_link = $(CC) -pthread -o $@ $(addprefix -Wl$(comma)--wrap=,$(explore_wraps))
 explore_canaries := $(patsubst tests/explore/canaries/%.sed,$(B)/explore/canaries/%,$(wildcard tests/explore/canaries/*.sed))
 comma := ,
 explorers := $(B)/explore/explore $(B)/explore/kernel_test $(explore_canaries)
 
-$(explore_code_objects): EXPLORE_FLAGS += -fsanitize=thread
+# The locks themselves are played, too.
+$(filter-out %/base/lock.o,$(explore_code_objects)): EXPLORE_FLAGS += -fsanitize=thread
 $(B)/explore/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
@@ -320,11 +362,11 @@ fuzz-rules: $(B)/fuzz/rule
 
 linted := .ci/run tests/run-all tests/stress tests/install-dependencies tests/model/run \
 	tests/programs/loopback.bash $(wildcard examples/*/run bench/programs/*.bash) \
-	$(addprefix tests/,$(addsuffix .bats,access bench chaos ctl cycles deadlock explore faults hostile \
-	inside manual model stalls))
+	$(addprefix tests/,$(addsuffix .bats,access bench chaos ctl cycles damage deadlock explore faults hostile \
+	inside manual model stalls storm))
 
 lint:
-	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc -D__cppcheck__ -D__x86_64__ \
 		--enable=warning,performance,portability \
 		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c \
 		src tests/explore
@@ -356,7 +398,7 @@ clean:
 
 FORCE:
 .PHONY: all help unit unit_build test test-programs examples bench bench-programs check check-programs \
-	stress chaos model sanitize sanitized canary explorers explore fuzzers fuzz-rules differ fuzz lint \
+	stress damage coverage chaos model sanitize sanitized canary library-canaries explorers explore fuzzers fuzz-rules differ fuzz lint \
 	format install uninstall clean FORCE
 .SECONDARY:
 

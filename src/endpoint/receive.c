@@ -55,7 +55,7 @@ static void settle(const struct weir_end *end)
 /* SO_PEEK_OFF moves on with peeks and back with consumption (socket(7)). */
 static size_t peek(const struct weir_end *end, struct weir_span *span, size_t len)
 {
-	weir_word32 *word = &end->slot->end[end->side].peek_off;
+	weir_doubled *word = &end->slot->end[end->side].peek_off;
 	uint32_t offset = load32_relaxed(word);
 	size_t n = weir_pipe_peek(&end->in, span, len, offset ? offset - 1 : 0);
 
@@ -66,7 +66,7 @@ static size_t peek(const struct weir_end *end, struct weir_span *span, size_t le
 
 static size_t take(const struct weir_end *end, struct weir_span *span, size_t len)
 {
-	weir_word32 *word = &end->slot->end[end->side].peek_off;
+	weir_doubled *word = &end->slot->end[end->side].peek_off;
 	size_t n = weir_pipe_take(&end->in, span, len);
 	uint32_t offset = load32_relaxed(word);
 

@@ -21,10 +21,11 @@ static bool is_elsewhere(const struct weir_header *h)
 
 void weir_own_life_begins(void)
 {
+	weir_lock_forked();
 	store32_relaxed(&weir_own_process, (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0));
 	if (!weir_session.header)
 		return;
-	weir_pipe_strangers = &weir_session.header->strangers;
+	weir_lock_strangers = &weir_session.header->strangers;
 	if (is_elsewhere(weir_session.header))
 		store32_release(&weir_session.header->strangers, 1);
 	store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));

@@ -209,6 +209,8 @@ static int settle_empty(const struct weir_end *end, bool force)
 
 	if (error)
 		return error;
+	if (!weir_pipe_is_valid(&end->in))
+		weir_damaged("what a pipe's reader is about to wait for");
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING) {
 		result = WEIR_WAIT_AGAIN;
 		if (weir_end_follow(end))

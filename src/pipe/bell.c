@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
+#include "pipe/check.h"
 
 enum {
 	BELL = 0,
@@ -151,6 +152,7 @@ void weir_bell_saturate(const struct weir_pipe_ref *ref, int fd, enum weir_satur
 
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
 		return;
+	weir_pipe_check_writer(ref); /* before anybody sleeps because of it */
 	if (now == WEIR_FLOWING || wake_at < load64_relaxed(&pipe->wake_at))
 		store64_relaxed(&pipe->wake_at, wake_at);
 	bool filled = now >= how && load32_relaxed(&pipe->lowered) == WEIR_LOWERED;

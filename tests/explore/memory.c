@@ -319,7 +319,8 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, carrier),       FIELD(weir_pipe, hand_over),
         FIELD(weir_pipe, reader_life),   FIELD(weir_pipe, generation),
         FIELD(weir_pipe, sleepers),      FIELD(weir_pipe, aside),
-        FIELD(weir_pipe, aside_owner),
+        FIELD(weir_pipe, aside_owner),   FIELD(weir_pipe, head_again),
+        FIELD(weir_pipe, tail_again),    FIELD(weir_pipe, shape),
 };
 
 static const struct field end_fields[] = {

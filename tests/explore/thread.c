@@ -225,6 +225,13 @@ void trace_line(const char *format, ...)
 }
 
 /* What the code under test dies of is a failure like others. */
+_Noreturn void __wrap_weir_damaged(const char *what);
+
+_Noreturn void __wrap_weir_damaged(const char *what)
+{
+	fail("weir_damaged: %s", what);
+}
+
 void __wrap_weir_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 void __wrap_weir_die(const char *format, ...)

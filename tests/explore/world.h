@@ -192,8 +192,8 @@ void check_end(void);
 
 /* ---- locks (lock.c) ---- */
 
-bool lock_is_free(const volatile void *mutex, int thread);
-bool is_unlocked(const pthread_mutex_t *mutex);     /* and no owner has died */
+bool lock_is_free(const volatile void *lock, int thread);
+bool is_unlocked(const struct weir_lock *lock);     /* and no owner has died */
 void locks_of_the_dead(int thread);
 
 /* ---- the kernel (os.c) ---- */
