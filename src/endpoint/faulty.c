@@ -426,7 +426,7 @@ static void lose(const struct weir_pipe_ref *ref)
 {
 	if (weir_pipe_lock(ref) != 0)
 		return;
-	store64_ordered(&ref->pipe->head, load64_relaxed(&ref->pipe->tail));
+	weir_pipe_lose(ref);
 	weir_pipe_unlock(ref);
 }
 

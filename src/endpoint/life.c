@@ -119,8 +119,10 @@ void weir_end_identify(const struct weir_end *end)
 	if (load64_relaxed(&shared->cookie) != 0)
 		return;
 	store64_relaxed(&shared->inode, os_inode(end->fd));
-	store64_release(&shared->cookie, os_socket_cookie(end->fd));
-	add32_relaxed(&weir_session.header->shared_ends, 1);
+	uint64_t cookie = os_socket_cookie(end->fd);
+	store64_relaxed(&shared->cookie_again, cookie);
+	store64_release(&shared->cookie, cookie);
+	add32_ordered(&weir_session.header->shared_ends, 1);
 }
 
 void weir_endpoints_before_fork(void)

@@ -24,10 +24,11 @@ void weir_notice_place(bool left)
 
 void weir_own_life_begins(void)
 {
+	weir_lock_forked();
 	store32_relaxed(&weir_own_process, (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0));
 	if (!weir_session.header)
 		return;
-	weir_pipe_strangers = &weir_session.header->strangers;
+	weir_lock_strangers = &weir_session.header->strangers;
 	store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));
 }
 

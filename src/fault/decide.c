@@ -5,7 +5,10 @@
 #include "base/os.h"
 #include "fault/draw.h"
 
-enum { GROUPS_AHEAD = 32 };         /* draws that are made at a time, each for eight calls */
+enum {
+	GROUPS_AHEAD = 32,          /* draws that are made at a time, each for eight calls */
+	PACED_AHEAD_NS_MAX = 1000000000, /* what passed was paid for; but for rounding */
+};
 
 static const struct weir_verdict pass = {.kind = WEIR_VERDICT_PASS, .limit = UINT64_MAX};
 
@@ -115,12 +118,17 @@ void weir_fault_fire(const struct weir_fault_point *p, uint32_t rule)
 	add64_relaxed(&p->plan->noticed, 1);
 }
 
+static struct weir_verdict held_now(const struct weir_fault_state *s)
+{
+	return (struct weir_verdict){.kind = WEIR_VERDICT_HOLD, .until = weir_fault_held_until(s)};
+}
+
 struct weir_verdict weir_fault_hold(const struct weir_fault_point *p, uint64_t until, uint32_t next)
 {
 	p->state->held_at = next;
 	p->state->resumes = 1;
-	store64_release(&p->state->held_until, until);
-	return (struct weir_verdict){.kind = WEIR_VERDICT_HOLD, .until = until};
+	weir_fault_hold_until(p->state, until);
+	return held_now(p->state);
 }
 
 static uint64_t delay(const struct weir_fault_point *p, uint32_t i)
@@ -350,6 +358,8 @@ static struct weir_verdict pace(const struct weir_fault_point *p, uint32_t i)
 		weir_fault_fire(p, i);
 		*paced = now;
 	}
+	if (*paced > now && *paced - now > PACED_AHEAD_NS_MAX)
+		weir_damaged("a rate of the future");
 	if (*paced + window < now && *paced + 1000000000 / rate < now)
 		*paced = now - (window > 1000000000 / rate ? window : 1000000000 / rate);
 	uint64_t allowed = now > *paced ? (uint64_t)((double)(now - *paced) * (double)rate / 1e9) : 0;
@@ -359,8 +369,8 @@ static struct weir_verdict pace(const struct weir_fault_point *p, uint32_t i)
 	if (wanted < 1)
 		wanted = 1;
 	uint64_t until = *paced + (uint64_t)((double)wanted * 1e9 / (double)rate) + 1;
-	store64_release(&p->state->held_until, until);
-	return (struct weir_verdict){.kind = WEIR_VERDICT_HOLD, .until = until};
+	weir_fault_hold_until(p->state, until);
+	return held_now(p->state);
 }
 
 static bool is_paced(const struct weir_fault_point *p, uint32_t i)
@@ -462,7 +472,7 @@ void weir_fault_forget(struct weir_fault_state *s, uint64_t rules, bool release)
 	if (!release)
 		return;
 	s->resumes = 0;
-	store64_release(&s->held_until, 0);
+	weir_fault_hold_until(s, 0);
 }
 
 /* Narrows the calm by one rule. False where there is none. */
@@ -585,11 +595,11 @@ static bool held(const struct weir_fault_point *p, struct weir_fault_call *call,
 {
 	struct weir_fault_state *s = p->state;
 
-	*until = load64_acquire(&s->held_until);
+	*until = weir_fault_held_until(s);
 	if (*until && holds_still(p, *until))
 		return true;
 	if (*until)
-		store64_release(&s->held_until, 0);
+		weir_fault_hold_until(s, 0);
 	if (s->resumes) {
 		call->next = s->held_at;
 		call->begun = true;
@@ -599,10 +609,19 @@ static bool held(const struct weir_fault_point *p, struct weir_fault_call *call,
 	return false;
 }
 
+static void check_rules(const struct weir_fault_point *p)
+{
+	for (uint32_t i = 0; i < WEIR_RULES_MAX && p->rules >> i; i++)
+		if ((p->rules & WEIR_RULE_BIT(i)) &&
+		    p->plan->rules[i].sum != weir_plan_rule_sum(&p->plan->rules[i]))
+			weir_damaged("a rule is not what was asked for");
+}
+
 struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct weir_fault_call *call)
 {
 	uint64_t until;
 
+	check_rules(p);
 	end_calm(p->state);
 	if (held(p, call, &until))
 		return (struct weir_verdict){.kind = WEIR_VERDICT_HOLD, .until = until};
@@ -636,7 +655,7 @@ void weir_fault_passes(const struct weir_fault_point *p, struct weir_fault_call 
 		if (r->rule.match_length == 0 || n == 0)
 			continue;
 		struct search search = {s->matched, s->found};
-		uint64_t found = find(p, r, &search, n);
+			uint64_t found = find(p, r, &search, n);
 		s->matched = search.matched;
 		s->found = search.found;
 		if (found)

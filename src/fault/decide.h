@@ -24,7 +24,7 @@ struct weir_fault_rule_state {
 };
 
 struct weir_fault_state {
-	weir_word64 held_until;     /* CLOCK_MONOTONIC, ns; 0: not held, UINT64_MAX: until released */
+	weir_word64 held;           /* weir_fault_held_until() */
 	weir_word32 touched;        /* not as fresh memory any more */
 	weir_word32 releases;       /* raised to wake who waits in a hold (a futex) */
 
@@ -47,6 +47,38 @@ struct weir_fault_state {
 	uint64_t paced;             /* rate=: the time up to which bytes are paid for, ns */
 	struct weir_fault_rule_state rule[WEIR_RULES_MAX];
 };
+
+enum { WEIR_HELD_STEP_NS = 256 };
+
+/* Until when a direction is held, CLOCK_MONOTONIC, ns; 0: it is not, UINT64_MAX: until it
+ * is released. A hold that is damaged might have no end: the lowest byte of a time is the
+ * CRC-8 of the others, which notices any three bits. */
+static inline uint64_t weir_fault_held_word(uint64_t until)
+{
+	uint64_t high = (until + WEIR_HELD_STEP_NS - 1) / WEIR_HELD_STEP_NS * WEIR_HELD_STEP_NS;
+	uint64_t rest = high;
+
+	if (until == 0 || until > UINT64_MAX - WEIR_HELD_STEP_NS)
+		return until == 0 ? 0 : UINT64_MAX;
+	for (int i = 0; i < 56; i++)
+		rest = rest << 1 ^ (rest >> 63 ? UINT64_C(0x07) << 56 : 0);
+	return high | rest >> 56;
+}
+
+static inline uint64_t weir_fault_held_until(const struct weir_fault_state *s)
+{
+	uint64_t held = load64_acquire(&s->held);
+
+	if (__builtin_expect(held != 0 && held != UINT64_MAX, 0) &&
+	    weir_fault_held_word(held / WEIR_HELD_STEP_NS * WEIR_HELD_STEP_NS) != held)
+		weir_damaged("a hold that nobody made");
+	return held;
+}
+
+static inline void weir_fault_hold_until(struct weir_fault_state *s, uint64_t until)
+{
+	store64_release(&s->held, weir_fault_held_word(until));
+}
 
 /* The next bytes of a direction, as far as they are known: `size`, from `offset` of the
  * first piece on. */

@@ -192,7 +192,7 @@ static void holds(void)
 	CHECK_EQ(v.until, UINT64_MAX);
 	c = (struct weir_fault_call){.begun = false};
 	CHECK_EQ(weir_fault_decide(&p, &c).kind, WEIR_VERDICT_HOLD);
-	store64_release(&state.held_until, 0);
+	weir_fault_hold_until(&state, 0);
 	v = weir_fault_decide(&p, &c);
 	CHECK_EQ(v.kind, WEIR_VERDICT_PASS);
 	CHECK_EQ(v.limit, 2);
@@ -444,7 +444,7 @@ static void chaos_lets_go_at_empty(void)
 		v = weir_fault_decide(&p, &c);
 	} while (v.kind != WEIR_VERDICT_HOLD && state.calls < 10000);
 	CHECK_EQ(v.kind, WEIR_VERDICT_HOLD);
-	store64_release(&state.held_until, UINT64_MAX - 1);
+	weir_fault_hold_until(&state, UINT64_MAX / 2);
 	struct weir_fault_call c = {.begun = false};
 	CHECK_EQ(weir_fault_decide(&p, &c).kind, WEIR_VERDICT_HOLD);
 	p.unread = false;

@@ -1,5 +1,6 @@
 /* The start: which session this process belongs to, and what it inherited. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -267,6 +268,8 @@ static bool start_now(const char *path)
 {
 	int error = path ? attach_to(path) : create_own();
 
+	if (error == -EBADMSG) /* what came through exec would be a plain socket */
+		weir_damaged("its header");
 	if (error)
 		return have_none(error);
 	started(path != NULL);

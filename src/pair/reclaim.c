@@ -81,6 +81,13 @@ static bool never_left(const struct weir_slot *slot)
 	return load64_relaxed(&slot->end[0].inode) == 0 || load64_relaxed(&slot->end[1].inode) == 0;
 }
 
+/* One that nobody held when it was to be given back, in a signal handler that could not
+ * (weir_pair_discard). */
+static bool is_held(const struct weir_slot *slot)
+{
+	return load32_relaxed(&slot->end[0].holders) != 0 || load32_relaxed(&slot->end[1].holders) != 0;
+}
+
 /* Before the inodes are read: a pair that becomes known later is not in
  * question, and a slot that begins a new life meanwhile has another generation. */
 static void question_all(const struct weir_session *s, uint32_t touched)
@@ -89,7 +96,8 @@ static void question_all(const struct weir_session *s, uint32_t touched)
 		const struct weir_slot *slot = &s->slots[i];
 		slot_state[i].generation = load32_acquire(&slot->generation);
 		slot_state[i].in_question = load32_acquire(&slot->state) == WEIR_SLOT_USED &&
-		                            !(never_left(slot) && creator_lives(slot));
+		                            !(never_left(slot) && creator_lives(slot) &&
+		                              is_held(slot));
 	}
 }
 

@@ -229,14 +229,12 @@ int weir_session_create(struct weir_session *s, const struct weir_config *config
 	return 0;
 }
 
-/* A file that another program made is believed in nothing but its magic: the
- * offsets must follow from the counts, and the counts fit the file. */
-static bool header_fits(const struct weir_header *h, uint64_t file_size)
+/* A file that another program made is believed in nothing: the offsets must follow from
+ * the counts, and the counts fit the file. */
+static bool layout_fits(const struct weir_header *h, uint64_t file_size)
 {
 	struct weir_header expected = {.slots = h->slots};
 
-	if (h->magic != WEIR_MAGIC || h->version != WEIR_LAYOUT_VERSION || h->size != sizeof(*h))
-		return false;
 	if (h->slots == 0 || h->slots > WEIR_MAX_PAIRS_MAX ||
 	    (h->ring_span & (h->ring_span - 1)) != 0 || h->ring_span < RING_SPAN_MIN)
 		return false;
@@ -250,6 +248,18 @@ static bool header_fits(const struct weir_header *h, uint64_t file_size)
 	       (file_size - h->rings_offset) / 2 / h->ring_span == h->slots;
 }
 
+/* A name, a version, a layout: one that does not fit to the two others is damaged. */
+static int judge(const struct weir_header *h, uint64_t file_size)
+{
+	bool named = h->magic == WEIR_MAGIC;
+	bool versioned = h->version == WEIR_LAYOUT_VERSION && h->size == sizeof(*h);
+	bool fits = layout_fits(h, file_size);
+
+	if (named && versioned && fits)
+		return 0;
+	return named + versioned + fits == 2 ? -EBADMSG : -EPROTO;
+}
+
 int weir_session_map(struct weir_session *s, int fd)
 {
 	struct stat st;
@@ -260,8 +270,9 @@ int weir_session_map(struct weir_session *s, int fd)
 		return (int)error;
 	if (os_call(SYS_pread64, fd, (long)&h, sizeof(h), 0, 0, 0) != sizeof(h))
 		return -EPROTO;
-	if (!header_fits(&h, (uint64_t)st.st_size))
-		return -EPROTO;
+	error = judge(&h, (uint64_t)st.st_size);
+	if (error)
+		return (int)error;
 	void *at = map(h.file_size, fd);
 	if (!at)
 		return -ENOMEM;

@@ -43,7 +43,7 @@ const char *weir_session_trouble(int error);
 
 /* Maps the session behind `path` (as WEIR_SESSION names it) and leaves no
  * descriptor open. Returns 0 or -errno; -EPROTO where the file is no session of
- * this version. */
+ * this version, -EBADMSG where it is one and damaged. */
 int weir_session_attach(struct weir_session *s, const char *path);
 
 /* The same for a program that starts: not behind a seccomp filter of its own, where

@@ -1,24 +1,12 @@
 #include "pipe/pipe.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
 
-#include "base/lock.h"
 #include "base/message.h"
-#include "base/os.h"
 #include "base/tsan.h"
 #include "pipe/bell.h"
-
-enum {
-	LOCK_WAIT_NS_MAX = 20 * 1000 * 1000,
-	NAMESAKE_WAIT_NS = 200 * 1000,
-	ROBUST_MAX = 64,            /* robust locks that one thread holds, ours and the program's */
-};
-
-const weir_word32 *weir_pipe_strangers;
+#include "pipe/check.h"
 
 void weir_pipe_init(struct weir_pipe *pipe)
 {
@@ -29,7 +17,9 @@ void weir_pipe_init(struct weir_pipe *pipe)
 void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 {
 	store64_relaxed(&pipe->head, 0);
+	store64_relaxed(&pipe->head_again, 0);
 	store64_relaxed(&pipe->tail, 0);
+	store64_relaxed(&pipe->tail_again, 0);
 	store64_relaxed(&pipe->origin, 0);
 	store64_relaxed(&pipe->reads, 0);
 	store64_relaxed(&pipe->writes, 0);
@@ -38,6 +28,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store64_relaxed(&pipe->max_buffered, 0);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->mask, WEIR_RING_MIN_MASK);
+	store64_relaxed(&pipe->limit, 0);
 	store64_relaxed(&pipe->wake_at, 0);
 	store64_relaxed(&pipe->rules_read, 0);
 	store64_relaxed(&pipe->rules_write, 0);
@@ -64,29 +55,23 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store32_release(&pipe->generation, generation);
 }
 
-/* The mask is shared, so another process may have damaged it. */
-static inline uint64_t mask_of(const struct weir_pipe_ref *ref)
-{
-	uint64_t mask = load64_relaxed(&ref->pipe->mask);
-
-	if (__builtin_expect(mask > ref->span_mask || (mask & (mask + 1)) != 0, 0))
-		weir_die("the session's memory is damaged: a ring of %llu bytes",
-		         (unsigned long long)mask + 1);
-	return mask;
-}
-
+/* Of a pipe that was checked, or is about to get another shape. */
 static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	uint64_t mask = mask_of(ref);
 
 	return (struct weir_ring){
 	        .head = &pipe->head,
 	        .tail = &pipe->tail,
 	        .origin = load64_relaxed(&pipe->origin),
-	        .mask = mask,
+	        .mask = load64_relaxed(&pipe->mask),
 	        .storage = ref->storage,
 	};
+}
+
+static void keep_shape(struct weir_pipe *pipe)
+{
+	store64_relaxed(&pipe->shape, weir_pipe_shape(pipe));
 }
 
 static uint64_t writable_room(uint64_t limit, struct weir_writable_rule rule)
@@ -107,14 +92,19 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 {
 	struct weir_pipe *pipe = ref->pipe;
 
+	if (limit < 1)
+		limit = 1;
 	if (limit > ref->span_mask + 1 - WEIR_ASIDE_SIZE)
 		limit = ref->span_mask + 1 - WEIR_ASIDE_SIZE;
+	if (load64_relaxed(&pipe->limit) != 0) /* else it was reset: there is no shape yet */
+		weir_pipe_check_writer(ref);
 	uint64_t mask = weir_ring_mask_for(limit + WEIR_ASIDE_SIZE, load64_relaxed(&pipe->mask));
 	struct weir_ring ring = ring_of(ref);
 	store64_relaxed(&pipe->origin, weir_ring_grow(&ring, mask));
 	store64_relaxed(&pipe->mask, mask);
 	store64_relaxed(&pipe->limit, limit);
 	store64_relaxed(&pipe->writable_room, writable_room(limit, rule));
+	keep_shape(pipe);
 }
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
@@ -123,6 +113,8 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
  * writer's to append, with a descriptor of his own. */
 static void recover_writer(struct weir_pipe *pipe)
 {
+	store64_relaxed(&pipe->tail_again, load64_relaxed(&pipe->tail));
+	keep_shape(pipe);
 	store32_relaxed(&pipe->bells, 0);
 	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	store64_relaxed(&pipe->pending, 0);
@@ -131,113 +123,45 @@ static void recover_writer(struct weir_pipe *pipe)
 	store32_ordered(&pipe->saturated, WEIR_SATURATED);
 }
 
-/* What locking gave: makes the lock ours for this life
- * of the pipe, or tells why not. */
-static int locked(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex, int error)
+/* Who died with both locks may have been about to change the shape. */
+static void recover_reader(struct weir_pipe *pipe)
 {
-	if (__builtin_expect(error == EOWNERDEAD, 0)) {
-		if (mutex == &ref->pipe->write_lock)
-			recover_writer(ref->pipe);
-		pthread_mutex_consistent(mutex);
-	} else if (__builtin_expect(error == EDEADLK || error == EBUSY, 0)) {
-		return -error;
+	int error = weir_lock_wait(&pipe->write_lock);
+
+	store64_relaxed(&pipe->head_again, load64_relaxed(&pipe->head));
+	if (error == -EOWNERDEAD)
+		recover_writer(pipe);
+	if (error == 0 || error == -EOWNERDEAD)
+		weir_lock_release(&pipe->write_lock);
+}
+
+/* What locking gave: makes the lock ours for this life of the pipe, or tells why not. */
+static int locked(const struct weir_pipe_ref *ref, struct weir_lock *lock, int error)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	if (__builtin_expect(error == -EOWNERDEAD, 0)) {
+		if (lock == &pipe->write_lock)
+			recover_writer(pipe);
+		else
+			recover_reader(pipe);
 	} else if (__builtin_expect(error != 0, 0)) {
-		weir_die("the session's memory is damaged: a lock gives error %d", error);
+		return error;
 	}
-	if (__builtin_expect(load32_relaxed(&ref->pipe->generation) != ref->generation, 0)) {
-		pthread_mutex_unlock(mutex);
+	if (__builtin_expect(load32_relaxed(&pipe->generation) != ref->generation, 0)) {
+		weir_lock_release(lock);
 		return -ESTALE;
 	}
 	return 0;
 }
 
-/* The thread that holds the lock, 0 for nobody: the futex word tells. */
-static uint32_t owner_of(const pthread_mutex_t *mutex)
+static int lock(const struct weir_pipe_ref *ref, struct weir_lock *lock)
 {
-	return (uint32_t)__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) & FUTEX_TID_MASK;
-}
+	int error = weir_lock_try(lock);
 
-static bool has_strangers(void)
-{
-	return __builtin_expect(weir_pipe_strangers != NULL && load32_acquire(weir_pipe_strangers), 0);
-}
-
-/* The kernel's list of the robust locks that this thread holds (get_robust_list(2)). */
-static bool is_held_here(const pthread_mutex_t *mutex)
-{
-	struct robust_list_head *head = NULL;
-	size_t size = 0;
-	const char *word = (const char *)&mutex->__data.__lock;
-
-	if (os_call(SYS_get_robust_list, 0, (long)&head, (long)&size, 0, 0, 0) != 0)
-		return true;
-	if ((const char *)head->list_op_pending + head->futex_offset == word)
-		return true;
-	const struct robust_list *held = head->list.next;
-	for (int i = 0; i < ROBUST_MAX && held != &head->list; i++) {
-		held = (const void *)((uintptr_t)held & ~(uintptr_t)1); /* 1: with priority inheritance */
-		if ((const char *)held + head->futex_offset == word)
-			return true;
-		held = held->next;
-	}
-	return false;
-}
-
-/* EDEADLK is of this thread's number, which another one may have, too. */
-static int name_owner(const pthread_mutex_t *mutex, int error)
-{
-	return error == EDEADLK && has_strangers() && !is_held_here(mutex) ? EBUSY : error;
-}
-
-static int try_lock(pthread_mutex_t *mutex)
-{
-	return name_owner(mutex, pthread_mutex_trylock(mutex));
-}
-
-/* The kernel does not see that the owner died, if a signal handler took a robust
- * lock of its own in the few instructions in which this one was in no list of the
- * owner's (set_robust_list(2)). Then it is marked here as the kernel would. */
-static void mark_if_owner_died(pthread_mutex_t *mutex)
-{
-	int *word = &mutex->__data.__lock;
-	int seen = __atomic_load_n(word, __ATOMIC_RELAXED);
-	uint32_t owner = (uint32_t)seen & FUTEX_TID_MASK;
-
-	if (owner == 0 || os_task_lives(owner))
-		return;
-	int died = (int)(((uint32_t)seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
-	__atomic_compare_exchange_n(word, &seen, died, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
-/* Waits in pieces: an owner that a signal interrupts between the release and the
- * wake of the next owner may stay away for as long as its handler likes. */
-static int lock_busy(pthread_mutex_t *mutex)
-{
-	static const struct timespec pause = {0, NAMESAKE_WAIT_NS};
-	struct timespec until;
-	int error;
-
-	do {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += LOCK_WAIT_NS_MAX;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		error = name_owner(mutex, pthread_mutex_timedlock(mutex, &until));
-		if (error == EBUSY)
-			clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-		else if (error == ETIMEDOUT && !has_strangers())
-			mark_if_owner_died(mutex);
-	} while (error == ETIMEDOUT || error == EBUSY);
-	return error;
-}
-
-static int lock(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex)
-{
-	int error = try_lock(mutex);
-
-	if (__builtin_expect(error == EBUSY, 0))
-		error = lock_busy(mutex);
-	return locked(ref, mutex, error);
+	if (__builtin_expect(error == -EBUSY, 0))
+		error = weir_lock_wait(lock);
+	return locked(ref, lock, error);
 }
 
 int weir_pipe_lock_reader(const struct weir_pipe_ref *ref)
@@ -252,14 +176,14 @@ int weir_pipe_lock_writer(const struct weir_pipe_ref *ref)
 
 int weir_pipe_try_lock_writer(const struct weir_pipe_ref *ref)
 {
-	pthread_mutex_t *mutex = &ref->pipe->write_lock;
+	struct weir_lock *writer = &ref->pipe->write_lock;
 
-	return locked(ref, mutex, try_lock(mutex));
+	return locked(ref, writer, weir_lock_try(writer));
 }
 
 void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref)
 {
-	pthread_mutex_unlock(&ref->pipe->read_lock);
+	weir_lock_release(&ref->pipe->read_lock);
 }
 
 uint64_t weir_pipe_used(const struct weir_pipe_ref *ref)
@@ -268,18 +192,6 @@ uint64_t weir_pipe_used(const struct weir_pipe_ref *ref)
 
 	/* Between the two loads the head may pass the tail that was read first. */
 	return used > ref->span_mask + 1 ? 0 : used;
-}
-
-/* The writer's view: bytes in the ring, no more than the storage holds. */
-static uint64_t checked_used(const struct weir_pipe_ref *ref)
-{
-	uint64_t used = load64_relaxed(&ref->pipe->tail) - load64_ordered(&ref->pipe->head);
-
-	if (__builtin_expect(used > ref->span_mask + 1 ||
-	                     load64_relaxed(&ref->pipe->limit) > ref->span_mask + 1, 0))
-		weir_die("the session's memory is damaged: %llu bytes in a pipe",
-		         (unsigned long long)used);
-	return used;
 }
 
 uint64_t weir_pipe_room(const struct weir_pipe_ref *ref)
@@ -304,12 +216,17 @@ bool weir_pipe_writable(const struct weir_pipe_ref *ref)
  * that was stored later, and an empty ring has no reader at work. */
 static void rebase(struct weir_pipe *pipe, uint64_t tail)
 {
-	if (load64_relaxed(&pipe->origin) != tail)
+	uint64_t moved = load64_relaxed(&pipe->origin) ^ tail;
+
+	if (moved) {
 		store64_relaxed(&pipe->origin, tail);
+		store64_relaxed(&pipe->shape, load64_relaxed(&pipe->shape) ^ moved);
+	}
 }
 
 static void publish(struct weir_pipe *pipe, uint64_t tail, uint64_t used)
 {
+	store64_relaxed(&pipe->tail_again, tail);
 	store64_release(&pipe->tail, tail);
 	if (used > load64_relaxed(&pipe->max_buffered))
 		store64_relaxed(&pipe->max_buffered, used);
@@ -322,12 +239,14 @@ static bool take_back(const struct weir_pipe_ref *ref, uint64_t tail)
 {
 	struct weir_pipe *pipe = ref->pipe;
 
-	if (locked(ref, &pipe->read_lock, try_lock(&pipe->read_lock)) != 0)
+	if (locked(ref, &pipe->read_lock, weir_lock_try(&pipe->read_lock)) != 0)
 		return false;
 	bool unread = load64_relaxed(&pipe->head) <= tail;
-	if (unread)
+	if (unread) {
+		store64_relaxed(&pipe->tail_again, tail);
 		store64_release(&pipe->tail, tail);
-	pthread_mutex_unlock(&pipe->read_lock);
+	}
+	weir_lock_release(&pipe->read_lock);
 	return unread;
 }
 
@@ -355,8 +274,9 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
                    uint64_t beyond)
 {
 	struct weir_pipe *pipe = ref->pipe;
+	weir_pipe_check_writer(ref);
 	uint64_t tail = load64_relaxed(&pipe->tail);
-	uint64_t used = checked_used(ref);
+	uint64_t used = tail - load64_ordered(&pipe->head);
 	uint64_t bound = load64_relaxed(&pipe->limit) + beyond;
 	uint64_t room = used < bound ? bound - used : 0;
 
@@ -383,7 +303,7 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 static void adopt_aside(struct weir_pipe *pipe, int fd)
 {
 	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
-	store32_relaxed(&pipe->aside_owner, owner_of(&pipe->write_lock));
+	store32_relaxed(&pipe->aside_owner, weir_lock_owner(&pipe->write_lock));
 }
 
 ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
@@ -397,8 +317,8 @@ ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span 
 size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
                       uint64_t skip)
 {
+	weir_pipe_check_reader(ref);
 	uint64_t used = weir_pipe_used(ref);
-
 	if (skip >= used)
 		return 0;
 	if (n > used - skip)
@@ -413,14 +333,36 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 	struct weir_pipe *pipe = ref->pipe;
 
 	n = weir_pipe_peek(ref, span, n, 0);
-	if (n > 0)
-		store64_ordered(&pipe->head, load64_relaxed(&pipe->head) + n);
+	if (n > 0) {
+		uint64_t head = load64_relaxed(&pipe->head) + n;
+		store64_relaxed(&pipe->head_again, head);
+		store64_ordered(&pipe->head, head);
+	}
 	return n;
+}
+
+void weir_pipe_lose(const struct weir_pipe_ref *ref)
+{
+	uint64_t tail = load64_relaxed(&ref->pipe->tail);
+
+	store64_relaxed(&ref->pipe->head_again, tail);
+	store64_ordered(&ref->pipe->head, tail);
+}
+
+/* How many of a signal handler's bytes wait. */
+static uint32_t aside_used(const struct weir_pipe *pipe)
+{
+	uint32_t used = load32_acquire(&pipe->aside_used);
+
+	if (used > WEIR_ASIDE_SIZE)
+		weir_damaged("more bytes of a signal handler than fit");
+	return used;
 }
 
 const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
 {
-	uint64_t used = weir_pipe_used(ref), mask = mask_of(ref);
+	weir_pipe_check_reader(ref);
+	uint64_t used = weir_pipe_used(ref), mask = load64_relaxed(&ref->pipe->mask);
 	uint64_t index = (load64_relaxed(&ref->pipe->head) - load64_relaxed(&ref->pipe->origin)) &
 	                 mask;
 
@@ -432,6 +374,7 @@ const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
 
 size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
 {
+	weir_pipe_check_reader(ref);
 	uint64_t used = weir_pipe_used(ref);
 	struct weir_ring ring = ring_of(ref);
 
@@ -445,7 +388,7 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
                            bool beyond)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	uint32_t used = load32_relaxed(&pipe->aside_used);
+	uint32_t used = aside_used(pipe);
 	uint64_t room = weir_pipe_room(ref);
 	uint64_t taken = load64_relaxed(&pipe->pending) + used;
 	struct weir_ring aside = {.mask = WEIR_ASIDE_SIZE - 1, .storage = pipe->aside};
@@ -471,8 +414,7 @@ static void append_aside(const struct weir_pipe_ref *ref)
 	int fd = (int)load32_relaxed(&pipe->aside_fd) - 1;
 	uint32_t done = 0;
 
-	while (done < load32_acquire(&pipe->aside_used)) {
-		uint32_t used = load32_acquire(&pipe->aside_used);
+	for (uint32_t used; done < (used = aside_used(pipe));) {
 		struct iovec iov = {pipe->aside + done, used - done};
 		struct weir_span span = weir_span_of(&iov, 1);
 		ssize_t n = put(ref, fd, &span, iov.iov_len, WEIR_ASIDE_SIZE);
@@ -495,12 +437,12 @@ static bool has_aside(const struct weir_pipe *pipe, uint32_t self)
 void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	uint32_t self = owner_of(&pipe->write_lock);
+	uint32_t self = weir_lock_owner(&pipe->write_lock);
 
 	for (;;) {
 		if (has_aside(pipe, self))
 			append_aside(ref);
-		pthread_mutex_unlock(&pipe->write_lock);
+		weir_lock_release(&pipe->write_lock);
 		/* A handler between the look and the unlock left its bytes to us. */
 		if (!has_aside(pipe, self))
 			return;
@@ -529,10 +471,5 @@ void weir_pipe_unlock(const struct weir_pipe_ref *ref)
 
 bool weir_pipe_is_valid(const struct weir_pipe_ref *ref)
 {
-	struct weir_pipe *pipe = ref->pipe;
-	uint64_t mask = load64_relaxed(&pipe->mask);
-
-	return (mask & (mask + 1)) == 0 && mask <= ref->span_mask &&
-	       load64_relaxed(&pipe->limit) <= mask + 1 &&
-	       load64_relaxed(&pipe->tail) - load64_relaxed(&pipe->head) <= mask + 1;
+	return weir_pipe_writer_is_sound(ref) && weir_pipe_reader_is_sound(ref);
 }

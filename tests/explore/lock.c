@@ -1,106 +1,86 @@
-/* Robust, error-checking mutexes as glibc and the kernel make them, in the same word:
- * the owner's thread id, and FUTEX_OWNER_DIED. Linked in place of pthread's. A wait ends
- * as soon as the lock is free; the time limit that weir gives it is never used up. */
+/* Locks as base/lock.c and the kernel make them, in the same word: the owner's thread id,
+ * twice, and FUTEX_OWNER_DIED. Linked in place of those. A wait ends as soon as the lock is
+ * free. */
 #include <errno.h>
 #include <linux/futex.h>
-#include <pthread.h>
 #include <sched.h>
 #include <time.h>
 
 #include "base/lock.h"
 #include "world.h"
 
-static uint32_t *word_of(pthread_mutex_t *m)
+static uint32_t word(const volatile void *lock)
 {
-	return (uint32_t *)(void *)&m->__data.__lock;
+	return (uint32_t)*(const volatile uint64_t *)lock;
 }
 
-static uint32_t word(const volatile void *mutex)
+static void set_word(struct weir_lock *lock, uint32_t tid, uint32_t flags)
 {
-	return (uint32_t)((const volatile pthread_mutex_t *)mutex)->__data.__lock;
+	*(uint64_t *)(void *)lock = (uint64_t)tid << 32 | tid | flags;
 }
 
-static uint32_t owner(const volatile void *mutex)
+static uint32_t owner(const volatile void *lock)
 {
-	return word(mutex) & FUTEX_TID_MASK;
+	return word(lock) & FUTEX_TID_MASK;
 }
 
-bool lock_is_free(const volatile void *mutex, int thread)
+bool lock_is_free(const volatile void *lock, int thread)
 {
-	return owner(mutex) == 0 || owner(mutex) == tid_of(thread);
+	return owner(lock) == 0 || owner(lock) == tid_of(thread);
 }
 
-bool is_unlocked(const pthread_mutex_t *mutex)
+bool is_unlocked(const struct weir_lock *lock)
 {
-	return word(mutex) == 0;
+	return word(lock) == 0;
 }
 
 /* A locked instruction in any case: it writes the thread's stores out. */
-static int take(pthread_mutex_t *m, enum op_kind kind, const char *name)
+static int take(struct weir_lock *lock, enum op_kind kind, const char *name)
 {
 	if (running) {
-		reach((struct op){.kind = kind, .name = name, .at = m});
+		reach((struct op){.kind = kind, .name = name, .at = lock});
 		flush(self());
 	}
 	int result = 0;
-	if (owner(m) == tid_of(world.current))
-		result = EDEADLK;
-	else if (owner(m) != 0)
-		result = EBUSY;
-	else if (word(m) & FUTEX_OWNER_DIED)
-		result = EOWNERDEAD;
-	if (result == 0 || result == EOWNERDEAD)
-		*word_of(m) = (word(m) & FUTEX_OWNER_DIED) | tid_of(world.current);
-	trace("%s %s: %s", name, name_of(m),
-	      result == 0 ? "done" : result == EBUSY ? "busy" : result == EDEADLK ? "own" : "owner died");
+	if (owner(lock) == tid_of(world.current))
+		result = -EDEADLK;
+	else if (owner(lock) != 0)
+		result = -EBUSY;
+	else if (word(lock) & FUTEX_OWNER_DIED)
+		result = -EOWNERDEAD;
+	if (result == 0 || result == -EOWNERDEAD)
+		set_word(lock, tid_of(world.current), 0);
+	trace("%s %s: %s", name, name_of(lock),
+	      result == 0 ? "done" : result == -EBUSY ? "busy" : result == -EDEADLK ? "own" : "owner died");
 	return result;
 }
 
-int __wrap_pthread_mutex_trylock(pthread_mutex_t *m);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *m);
-int __wrap_pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *until);
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *m);
-int __wrap_pthread_mutex_consistent(pthread_mutex_t *m);
+int __wrap_weir_lock_try(struct weir_lock *lock);
+int __wrap_weir_lock_wait(struct weir_lock *lock);
+void __wrap_weir_lock_release(struct weir_lock *lock);
 int __wrap_sched_yield(void);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 
-int __wrap_pthread_mutex_trylock(pthread_mutex_t *m)
+int __wrap_weir_lock_try(struct weir_lock *lock)
 {
-	return take(m, OP_TRY_LOCK, "try to lock");
+	return take(lock, OP_TRY_LOCK, "try to lock");
 }
 
-int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
+int __wrap_weir_lock_wait(struct weir_lock *lock)
 {
-	return take(m, OP_LOCK, "lock");
+	return take(lock, OP_LOCK, "lock");
 }
 
-int __wrap_pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *until)
-{
-	(void)until;
-	return take(m, OP_LOCK, "lock");
-}
-
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *m)
+void __wrap_weir_lock_release(struct weir_lock *lock)
 {
 	if (running) {
-		reach((struct op){.kind = OP_UNLOCK, .name = "unlock", .at = m});
+		reach((struct op){.kind = OP_UNLOCK, .name = "unlock", .at = lock});
 		flush(self());
 	}
-	if (owner(m) != tid_of(world.current))
-		fail("%s is unlocked by who does not hold it", name_of(m));
-	if (word(m) & FUTEX_OWNER_DIED)
-		fail("%s is unlocked before it was made consistent", name_of(m));
-	*word_of(m) = 0;
-	trace("unlock %s", name_of(m));
-	return 0;
-}
-
-/* Local to the owner. */
-int __wrap_pthread_mutex_consistent(pthread_mutex_t *m)
-{
-	*word_of(m) &= ~FUTEX_OWNER_DIED;
-	trace("%s is consistent", name_of(m));
-	return 0;
+	if (owner(lock) != tid_of(world.current))
+		fail("%s is unlocked by who does not hold it", name_of(lock));
+	set_word(lock, 0, 0);
+	trace("unlock %s", name_of(lock));
 }
 
 int __wrap_sched_yield(void)
@@ -117,12 +97,12 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 	return 0;
 }
 
-static bool mark(pthread_mutex_t *m, int thread)
+static bool mark(struct weir_lock *lock, int thread)
 {
-	if (owner(m) != tid_of(thread))
+	if (owner(lock) != tid_of(thread))
 		return false;
-	note_use(word_of(m), true);
-	*word_of(m) = FUTEX_OWNER_DIED;
+	note_use(lock, true);
+	*(uint64_t *)(void *)lock = (uint64_t)tid_of(thread) << 32 | FUTEX_OWNER_DIED;
 	return true;
 }
 

@@ -35,7 +35,7 @@ byte mutant, scenario;
 
 /* Never true: they name what an assertion found broken. */
 bit invariant_R, invariant_W, lost_wakeup, lost_byte, untrue_event;
-bit byte_read_before_written, bell_on_foreign_descriptor;
+bit byte_read_before_written, bell_on_foreign_descriptor, known_scenario;
 
 #include "memory.pml"
 #include "kernel.pml"

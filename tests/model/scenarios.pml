@@ -215,4 +215,5 @@
 			run reader(EDGE, 4, 9);
 			run handler(1)
 #endif
+		:: else -> assert(known_scenario)
 		fi;

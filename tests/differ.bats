@@ -1,0 +1,60 @@
+#!/usr/bin/env bats
+# Random programs of calls, compared with the kernel and with a model (tests/differ). Short forms; the long ones
+# are `make fuzz`.
+
+load helpers
+
+DIFFER=$BUILD/differ/differ
+
+# fuzz OPTION...
+fuzz() {
+	bounded "$DIFFER" fuzz --weir "$WEIR" --keep "$BATS_TEST_TMPDIR" "$@"
+}
+
+@test "programs that once differed agree" {
+	bounded "$DIFFER" check --weir "$WEIR" --times 3 "$ROOT"/tests/differ/regressions/*.txt
+}
+
+@test "the kernel and weir agree on programs of a fixed seed" {
+	fuzz --seed 1 --programs 1000
+}
+
+@test "the kernel and weir agree on fresh programs" {
+	fuzz --programs 1000
+}
+
+@test "a model of a bounded queue and weir agree, whatever the bound" {
+	for capacity in 1 2 3 7 64 100 1000 4096 4097 65536 300000; do
+		fuzz --programs 100 --capacity "$capacity"
+	done
+}
+
+@test "a model of a bounded queue and weir agree at a fresh bound" {
+	fuzz --programs 100 --capacity $((1 + (RANDOM << 15 ^ RANDOM) % 300000))
+}
+
+# caught CANARY OPTION...: a broken library, whose pairs are carried, differs.
+caught() {
+	local WEIR_LIBRARY=$BUILD/canaries/$1.so
+	export WEIR_LIBRARY
+	run -1 fuzz --seed 1 --shrink 0 "${@:2}"
+	unset WEIR_LIBRARY
+	[[ $output == *"differs: seed "* ]]
+}
+
+@test "a library that rings too seldom is caught" {
+	caught weir_bell_ring --programs 200
+}
+
+@test "a library that forgets to take bells is caught" {
+	caught weir_bell_settle --programs 1000
+}
+
+@test "a library whose bytes are wrong where they wrap is caught by the model" {
+	caught weir_ring_copy_out --programs 100 --capacity 4096
+}
+
+@test "a program of a seed is always the same" {
+	[ "$("$DIFFER" generate 17)" = "$("$DIFFER" generate 17)" ]
+	[ "$("$DIFFER" generate 17)" != "$("$DIFFER" generate 18)" ]
+}

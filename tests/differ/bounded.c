@@ -1,0 +1,530 @@
+#include "bounded.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "bytes.h"
+#include "generate.h"
+
+enum { READER = 1, WRITER = 2 };
+
+struct queue {
+	unsigned char bytes[BYTES_MAX];
+	size_t used;
+	bool ended; /* nothing more goes in */
+};
+
+struct end {
+	bool open;
+	bool nonblock;
+	bool reset; /* the next receive tells of it */
+};
+
+/* A call that has not returned. */
+struct waiting {
+	bool waits;
+	const struct call *call;
+	int line;
+	int side;
+	size_t size, done;
+	unsigned char got[BYTES_MAX + SLACK];
+};
+
+struct model {
+	size_t capacity;
+	struct queue queue[2]; /* by the side that writes */
+	struct end end[2];
+	struct waiting actor[ACTORS];
+	char *trace;
+	size_t size, used;
+};
+
+/* ---- what is told ---- */
+
+__attribute__((format(printf, 2, 3))) static void note(struct model *m, const char *format, ...)
+{
+	va_list list;
+	size_t left = m->size - m->used;
+
+	va_start(list, format);
+	int n = vsnprintf(m->trace + m->used, left, format, list);
+	va_end(list);
+	m->used += (size_t)n < left ? (size_t)n : left - 1;
+}
+
+static bool is_message(const struct call *c)
+{
+	return c->number == CALL_recvmsg;
+}
+
+static void note_received(struct model *m, const struct waiting *w, int error)
+{
+	note(m, "%d: ", w->line);
+	if (error)
+		note(m, "%s", strerrorname_np(error));
+	else
+		note(m, "%zu%s", w->done, is_message(w->call) ? " flags0 name0 control0" : "");
+	note(m, " #%08x\n", hash_of(w->got, w->size + SLACK));
+}
+
+static void note_sent(struct model *m, const struct waiting *w, int error)
+{
+	bool quiet = w->call->number == CALL_send && (w->call->a[2] & MSG_NOSIGNAL);
+
+	if (w->done)
+		note(m, "%d: %zu\n", w->line, w->done);
+	else
+		note(m, "%d: %s%s\n", w->line, strerrorname_np(error),
+		     error == EPIPE && !quiet ? " SIGPIPE" : "");
+}
+
+/* ---- calls that move bytes ---- */
+
+static bool receives(const struct call *c)
+{
+	return c->number == CALL_recv || c->number == CALL_read || c->number == CALL_readv ||
+	       c->number == CALL_recvmsg;
+}
+
+static bool sends(const struct call *c)
+{
+	return c->number == CALL_send || c->number == CALL_write || c->number == CALL_writev ||
+	       c->number == CALL_sendmsg;
+}
+
+static int flags_of(const struct call *c)
+{
+	return strchr(call_kinds[c->number], KIND_FLAGS) ? c->a[2] : 0;
+}
+
+static size_t size_of(const struct call *c)
+{
+	size_t total = 0;
+
+	if (!strchr(call_kinds[c->number], KIND_LENGTHS))
+		return (size_t)c->a[1];
+	for (int i = 0; i < c->listed; i++)
+		total += (size_t)c->list[i].value;
+	return total;
+}
+
+static bool may_wait(const struct model *m, const struct call *c)
+{
+	return !m->end[c->a[0]].nonblock && !(flags_of(c) & MSG_DONTWAIT);
+}
+
+static void move_out(struct queue *q, struct waiting *w, bool peek)
+{
+	size_t n = w->size - w->done < q->used ? w->size - w->done : q->used;
+
+	memcpy(w->got + w->done, q->bytes, n);
+	w->done += n;
+	if (peek)
+		return;
+	memmove(q->bytes, q->bytes + n, q->used - n);
+	q->used -= n;
+}
+
+/* Gives true once the call has returned, and tells of it. */
+static bool receive(struct model *m, struct waiting *w)
+{
+	struct queue *q = &m->queue[!w->side];
+	int flags = flags_of(w->call);
+	bool all = (flags & MSG_WAITALL) && !(flags & MSG_PEEK);
+	int error = 0;
+
+	move_out(q, w, flags & MSG_PEEK);
+	bool enough = w->done == w->size || (w->done > 0 && !all);
+	if (!enough && !q->ended && may_wait(m, w->call))
+		return false;
+	if (!enough && m->end[w->side].reset) {
+		/* Linux takes it also from a call that has bytes to tell of. */
+		m->end[w->side].reset = false;
+		error = w->done == 0 ? ECONNRESET : 0;
+	} else if (w->done == 0 && !q->ended) {
+		error = EAGAIN;
+	}
+	note_received(m, w, error);
+	return true;
+}
+
+static size_t room(const struct model *m, const struct queue *q)
+{
+	return q->used < m->capacity ? m->capacity - q->used : 0;
+}
+
+static void move_in(struct model *m, struct queue *q, struct waiting *w)
+{
+	size_t n = w->size - w->done < room(m, q) ? w->size - w->done : room(m, q);
+
+	for (size_t i = 0; i < n; i++)
+		q->bytes[q->used++] = byte_of((uint64_t)w->line, w->done++);
+}
+
+/* A writer that sleeps is left alone until there is room for half the bound, or for all that it
+ * has, or for everything. */
+static bool is_woken(const struct model *m, const struct queue *q, const struct waiting *w)
+{
+	size_t half = m->capacity / 2 ? m->capacity / 2 : 1, left = w->size - w->done;
+
+	return q->used == 0 || room(m, q) >= (left < half ? left : half);
+}
+
+static bool send_some(struct model *m, struct waiting *w)
+{
+	struct queue *q = &m->queue[w->side];
+
+	if (!q->ended && (!w->waits || is_woken(m, q, w)))
+		move_in(m, q, w);
+	if (!q->ended && w->done < w->size && may_wait(m, w->call))
+		return false;
+	note_sent(m, w, q->ended ? EPIPE : EAGAIN);
+	return true;
+}
+
+static void make_call(struct model *m, const struct call *c, int line)
+{
+	struct waiting *w = &m->actor[c->actor];
+
+	w->call = c;
+	w->line = line;
+	w->side = c->a[0];
+	w->size = size_of(c);
+	w->done = 0;
+	w->waits = false;
+	memset(w->got, UNTOUCHED, w->size + SLACK);
+	w->waits = receives(c) ? !receive(m, w) : !send_some(m, w);
+	if (w->waits)
+		note(m, "%d: waits\n", line);
+}
+
+/* Who waits goes on, one because of the other. */
+static void settle(struct model *m)
+{
+	size_t before;
+
+	do {
+		before = m->actor[READER].done + m->actor[WRITER].done;
+		for (int i = READER; i <= WRITER; i++) {
+			struct waiting *w = &m->actor[i];
+			if (w->waits)
+				w->waits = receives(w->call) ? !receive(m, w) : !send_some(m, w);
+		}
+	} while (m->actor[READER].done + m->actor[WRITER].done != before);
+}
+
+static void cancel(struct model *m, struct waiting *w)
+{
+	if (!w->waits)
+		return;
+	w->waits = false;
+	if (receives(w->call)) {
+		note_received(m, w, w->done ? 0 : EINTR);
+		return;
+	}
+	move_in(m, &m->queue[w->side], w);
+	note_sent(m, w, EINTR);
+}
+
+/* ---- the other calls ---- */
+
+static void shut(struct model *m, int side, int how)
+{
+	if (how != SHUT_RD)
+		m->queue[side].ended = true;
+	if (how != SHUT_WR)
+		m->queue[!side].ended = true;
+}
+
+static void close_end(struct model *m, int side)
+{
+	m->end[side].open = false;
+	m->end[!side].reset = m->queue[!side].used > 0;
+	m->queue[0].ended = m->queue[1].ended = true;
+	m->queue[!side].used = 0; /* what nobody will read takes no room */
+}
+
+static int events_of(const struct model *m, int side)
+{
+	const struct queue *in = &m->queue[!side], *out = &m->queue[side];
+	int events = 0;
+
+	if (in->used || in->ended)
+		events |= POLLIN;
+	if (in->ended)
+		events |= POLLRDHUP;
+	if (in->ended && out->ended)
+		events |= POLLHUP;
+	if (m->end[side].reset)
+		events |= POLLERR;
+	if (room(m, out) > 0)
+		events |= POLLOUT;
+	return events;
+}
+
+static void poll_one(struct model *m, const struct call *c, int line)
+{
+	static const struct {
+		const char *name;
+		int bit;
+	} word[] = {{"in", POLLIN},
+	            {"out", POLLOUT},
+	            {"err", POLLERR},
+	            {"hup", POLLHUP},
+	            {"rdhup", POLLRDHUP}};
+	int events = events_of(m, c->list[0].place) & (c->list[0].value | POLLERR | POLLHUP);
+	const char *between = "";
+
+	note(m, "%d: %d d%d:", line, events != 0, c->list[0].place);
+	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++) {
+		if (!(events & word[i].bit))
+			continue;
+		note(m, "%s%s", between, word[i].name);
+		between = "|";
+	}
+	note(m, "\n");
+}
+
+/* Would it wait now? */
+static bool would_wait(const struct model *m, const struct call *c)
+{
+	const struct queue *q = &m->queue[receives(c) ? !c->a[0] : c->a[0]];
+
+	if (q->ended || !may_wait(m, c))
+		return false;
+	if (sends(c))
+		return room(m, q) < size_of(c);
+	bool all = (flags_of(c) & MSG_WAITALL) && !(flags_of(c) & MSG_PEEK);
+	return q->used < (all ? size_of(c) : 1);
+}
+
+static bool run_line(struct model *m, const struct call *c, int line)
+{
+	int side = c->a[0];
+
+	if (sends(c) || receives(c)) {
+		if (!m->end[side].open || (!c->may_wait && would_wait(m, c)))
+			return false;
+		make_call(m, c, line);
+		settle(m);
+		return true;
+	}
+	switch (c->number) {
+	case CALL_socketpair:
+		m->end[0].open = m->end[1].open = true;
+		m->end[0].nonblock = m->end[1].nonblock = (c->a[2] & SOCK_NONBLOCK) != 0;
+		note(m, "%d: 3 4\n", line);
+		break;
+	case CALL_thread:
+		note(m, "%d: \n", line);
+		break;
+	case CALL_cancel:
+		cancel(m, &m->actor[c->a[0]]);
+		break;
+	case CALL_shutdown:
+		shut(m, side, c->a[1]);
+		note(m, "%d: 0\n", line);
+		break;
+	case CALL_close:
+		close_end(m, side);
+		note(m, "%d: 0\n", line);
+		break;
+	case CALL_ioctl:
+		if (c->a[1] == FIONREAD)
+			note(m, "%d: 0 %zu\n", line, m->queue[!side].used);
+		else
+			note(m, "%d: 0 %s\n", line, m->queue[side].used ? "some" : "none");
+		break;
+	case CALL_poll:
+		poll_one(m, c, line);
+		break;
+	default:
+		return false;
+	}
+	settle(m);
+	return true;
+}
+
+static struct model *fresh(size_t capacity, char *trace, size_t size)
+{
+	static struct model m;
+
+	memset(&m, 0, sizeof(m));
+	m.capacity = capacity;
+	m.trace = trace;
+	m.size = size;
+	trace[0] = '\0';
+	return &m;
+}
+
+static void end(struct model *m)
+{
+	for (int i = 1; i < ACTORS; i++)
+		cancel(m, &m->actor[i]);
+}
+
+bool bounded_run(const struct program *program, size_t capacity, char *trace, size_t size)
+{
+	struct model *m = fresh(capacity, trace, size);
+
+	for (int i = 0; i < program->lines; i++)
+		if (!run_line(m, &program->line[i], i + 1))
+			return false;
+	end(m);
+	return true;
+}
+
+/* ---- programs ---- */
+
+static size_t a_length(struct random *r, size_t capacity)
+{
+	uint32_t some = capacity < 100000 ? (uint32_t)capacity : 100000;
+
+	switch (random_below(r, 5)) {
+	case 0:
+		return 1 + random_below(r, 3);
+	case 1:
+		return 1 + random_below(r, some);
+	case 2:
+		return some > 1 ? some - random_below(r, 2) : 1;
+	case 3:
+		return some + random_below(r, 3);
+	default:
+		return 1 + random_below(r, some + some / 2);
+	}
+}
+
+static void cut(struct random *r, struct call *c, size_t n)
+{
+	c->listed = (unsigned char)(1 + random_below(r, LIST_MAX));
+	for (int i = 0; i < c->listed; i++) {
+		size_t piece = i == c->listed - 1 ? n : random_below(r, (uint32_t)n + 1);
+		c->list[i].value = (int)piece;
+		n -= piece;
+	}
+}
+
+static struct call transfer_call(struct random *r, const struct model *m, int actor)
+{
+	static const enum call_number in[] = {CALL_recv, CALL_recv, CALL_read, CALL_readv,
+	                                      CALL_recvmsg};
+	static const enum call_number out[] = {CALL_send, CALL_send, CALL_write, CALL_writev,
+	                                       CALL_sendmsg};
+	bool reads = actor == READER || (actor == 0 && random_below(r, 2));
+	struct call c = {.number = (unsigned char)(reads ? in : out)[random_below(r, 5)],
+	                 .actor = (unsigned char)actor,
+	                 .may_wait = actor > 0,
+	                 .a = {(int)random_below(r, 2)}};
+	size_t n = a_length(r, m->capacity);
+
+	if (strchr(call_kinds[c.number], KIND_LENGTHS))
+		cut(r, &c, n);
+	else
+		c.a[1] = (int)n;
+	if (!strchr(call_kinds[c.number], KIND_FLAGS))
+		return c;
+	if (reads)
+		c.a[2] = (random_below(r, 4) ? 0 : MSG_PEEK) |
+		         (random_below(r, 3) ? 0 : MSG_WAITALL);
+	else if (c.number == CALL_send)
+		c.a[2] = random_below(r, 2) ? MSG_NOSIGNAL : 0;
+	return c;
+}
+
+/* Does another actor wait in the direction? */
+static bool is_taken(const struct model *m, int side, bool reading)
+{
+	const struct waiting *w = &m->actor[reading ? READER : WRITER];
+
+	return w->waits && w->side == side;
+}
+
+static bool make_transfer(struct random *r, const struct model *m, int actor, struct call *c)
+{
+	*c = transfer_call(r, m, actor);
+	if (!m->end[c->a[0]].open || is_taken(m, c->a[0], receives(c)))
+		return false;
+	/* Who is woken by the first piece of a write may be in time for the next: only time tells. */
+	if (sends(c) && is_taken(m, !c->a[0], true) && size_of(c) > room(m, &m->queue[c->a[0]]))
+		return false;
+	if (receives(c) && is_taken(m, !c->a[0], false) && actor == 0 &&
+	    size_of(c) > m->queue[!c->a[0]].used)
+		return false;
+	if (actor > 0 || !would_wait(m, c))
+		return true;
+	if (c->number != CALL_recv && c->number != CALL_send)
+		return false;
+	c->a[2] |= MSG_DONTWAIT;
+	return true;
+}
+
+static bool make_line(struct random *r, const struct model *m, struct call *c)
+{
+	int side = (int)random_below(r, 2), actor;
+
+	*c = (struct call){.a = {side}};
+	switch (random_below(r, 20)) {
+	case 0 ... 9:
+		return make_transfer(r, m, 0, c);
+	case 10 ... 12:
+		actor = READER + (int)random_below(r, 2);
+		return !m->actor[actor].waits && make_transfer(r, m, actor, c);
+	case 13 ... 14:
+		c->number = CALL_ioctl;
+		c->a[1] = random_below(r, 2) ? FIONREAD : TIOCOUTQ;
+		return m->end[side].open;
+	case 15 ... 16:
+		c->number = CALL_poll;
+		c->listed = 1;
+		c->list[0].place = side;
+		c->list[0].value =
+		        (random_below(r, 2) ? POLLIN : 0) | (random_below(r, 2) ? POLLRDHUP : 0);
+		/* To ask for room wakes a writer that sleeps. */
+		if (!is_taken(m, side, false))
+			c->list[0].value |= random_below(r, 3) ? POLLOUT : 0;
+		return m->end[side].open;
+	case 17:
+		c->number = CALL_cancel;
+		c->a[0] = READER + (int)random_below(r, 2);
+		return m->actor[c->a[0]].waits;
+	case 18:
+		c->number = CALL_shutdown;
+		c->a[1] = (int)random_below(r, 3);
+		return random_below(r, 12) == 0 && m->end[side].open;
+	default:
+		c->number = CALL_close;
+		return random_below(r, 20) == 0 && m->end[side].open && !is_taken(m, side, true) &&
+		       !is_taken(m, side, false);
+	}
+}
+
+static void add(struct program *program, struct model *m, struct call c)
+{
+	program->line[program->lines++] = c;
+	run_line(m, &program->line[program->lines - 1], program->lines);
+}
+
+void bounded_generate(struct program *program, uint64_t seed, size_t capacity, char *trace,
+                      size_t size)
+{
+	struct random r = random_from(seed);
+	struct model *m = fresh(capacity, trace, size);
+	int lines = 10 + (int)random_below(&r, 80);
+	struct call c;
+
+	program->lines = 0;
+	add(program, m,
+	    (struct call){.number = CALL_socketpair,
+	                  .a = {0, 1, random_below(&r, 4) ? 0 : SOCK_NONBLOCK}});
+	add(program, m, (struct call){.number = CALL_thread, .a = {READER}});
+	add(program, m, (struct call){.number = CALL_thread, .a = {WRITER}});
+	for (int tries = 0; program->lines < lines && tries < 1000; tries++)
+		if (make_line(&r, m, &c))
+			add(program, m, c);
+	end(m);
+}

@@ -1,0 +1,1422 @@
+/* Programs whose results the kernel and weir must agree on.
+ *
+ * What a call does to a pair is followed as far as needed to know three things: whether a
+ * call may wait (then only an actor made for it makes it, with &); how much of the room is
+ * taken (in between empty and full the kernel counts memory, and weir bytes); and who holds
+ * what. Where this is not known any more, calls are made that never wait. */
+#include "generate.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+enum {
+	OBJECTS = 96,
+	PAIRS = 4,
+	CHARGE_MAX = 50000, /* the kernel still says writable */
+	MESSAGE_CHARGE = 1300, /* what a small message costs there, at most */
+	PIECES_MAX = 1 << 20,
+};
+
+enum object_kind { NOTHING, END, EPOLL, PIPE_READ, PIPE_WRITE, MEMFD };
+
+struct object {
+	enum object_kind kind;
+	int pair;
+	int side;
+	int refs; /* places that stand for it */
+	bool nonblock;
+	bool peek_off;
+	bool waits_for_more; /* SO_RCVLOWAT */
+	bool watched_out;
+	bool watched_edges;
+	bool timed;
+	int peer; /* the other end */
+};
+
+/* One direction. */
+struct way {
+	int bytes; /* exact only while `known` */
+	int charge;
+	bool known;
+	bool full;
+	bool unclear_room; /* what poll says of OUT is not the same */
+	bool write_ended;
+	bool read_ended;
+};
+
+struct pair {
+	struct way way[2]; /* by the side that writes */
+	bool uncertain; /* who holds its ends is not known */
+};
+
+struct place {
+	int object; /* -1: nothing */
+	bool cloexec;
+};
+
+enum waiting { WAITS_NOT, WAITS_READING, WAITS_WRITING, WAITS_MAYBE };
+
+struct actor_state {
+	bool there;
+	int process;
+	enum waiting waiting;
+	int pair, side; /* of the way that it waits in: the writer's */
+	int left;
+	bool all; /* MSG_WAITALL */
+	int place; /* what it waits with */
+};
+
+struct world {
+	struct random random;
+	struct program *program;
+	struct object object[OBJECTS];
+	struct pair pair[PAIRS];
+	struct place place[ACTORS][PLACES];
+	struct actor_state actor[ACTORS];
+	int objects;
+	int pairs;
+	int wanted; /* lines */
+	int filled_object; /* -1: no fill is to be undone */
+	bool edges_out; /* EPOLLET with EPOLLOUT */
+	bool handler_restarts;
+	bool handles;
+	bool urgent; /* MSG_OOB */
+	bool over;
+};
+
+struct random random_from(uint64_t seed)
+{
+	struct random r = {seed * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0xd1b54a32d192ed03)};
+
+	return r;
+}
+
+/* splitmix64 */
+uint32_t random_below(struct random *random, uint32_t bound)
+{
+	uint64_t z = random->state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	z ^= z >> 31;
+	return (uint32_t)(((z >> 32) * bound) >> 32);
+}
+
+static int below(struct world *w, int bound)
+{
+	return (int)random_below(&w->random, (uint32_t)bound);
+}
+
+static bool one_in(struct world *w, int n)
+{
+	return below(w, n) == 0;
+}
+
+/* ---- lines ---- */
+
+static struct call *add(struct world *w, int actor, enum call_number number)
+{
+	if (w->program->lines >= LINES_MAX - 1) {
+		w->over = true;
+		w->program->lines = LINES_MAX - 1;
+	}
+	struct call *c = &w->program->line[w->program->lines++];
+	*c = (struct call){.number = (unsigned char)number, .actor = (unsigned char)actor};
+	return c;
+}
+
+/* ---- what there is ---- */
+
+static struct object *object_at(struct world *w, int process, int place)
+{
+	int object = w->place[process][place].object;
+
+	return object < 0 ? NULL : &w->object[object];
+}
+
+static int new_object(struct world *w, enum object_kind kind)
+{
+	w->object[w->objects] = (struct object){.kind = kind, .refs = 0};
+	return w->objects++;
+}
+
+static int free_place(struct world *w, int process)
+{
+	int start = below(w, PLACES);
+
+	for (int i = 0; i < PLACES; i++)
+		if (w->place[process][(start + i) % PLACES].object < 0)
+			return (start + i) % PLACES;
+	return -1;
+}
+
+/* A random place that holds something of the kind; -1: none does. */
+static int place_of(struct world *w, int process, enum object_kind kind)
+{
+	int start = below(w, PLACES);
+
+	for (int i = 0; i < PLACES; i++) {
+		struct object *o = object_at(w, process, (start + i) % PLACES);
+		if (o && o->kind == kind)
+			return (start + i) % PLACES;
+	}
+	return -1;
+}
+
+/* Mostly an open end; now and then a place that holds nothing. */
+static int an_end(struct world *w, int process)
+{
+	if (one_in(w, 60))
+		return free_place(w, process) >= 0 ? free_place(w, process) : 0;
+	return place_of(w, process, END);
+}
+
+static struct way *way_in(struct world *w, const struct object *o)
+{
+	return &w->pair[o->pair].way[!o->side];
+}
+
+static struct way *way_out(struct world *w, const struct object *o)
+{
+	return &w->pair[o->pair].way[o->side];
+}
+
+static void empty(struct way *way)
+{
+	way->bytes = 0;
+	way->charge = 0;
+	way->known = true;
+	way->unclear_room = false;
+}
+
+static void put_at(struct world *w, int process, int place, int object, bool cloexec)
+{
+	w->place[process][place] = (struct place){object, cloexec};
+	w->object[object].refs++;
+}
+
+/* Somebody who waits in the way is woken, or not: no more is known of him. */
+static void disturb(struct world *w, int pair, int side)
+{
+	for (int i = 0; i < ACTORS; i++) {
+		struct actor_state *a = &w->actor[i];
+		if ((a->waiting == WAITS_READING || a->waiting == WAITS_WRITING) &&
+		    a->pair == pair && a->side == side) {
+			a->waiting = WAITS_MAYBE;
+			w->pair[pair].way[side].known = false;
+		}
+	}
+}
+
+static void end_has_gone(struct world *w, struct object *o)
+{
+	struct way *in = way_in(w, o), *out = way_out(w, o);
+
+	in->write_ended = in->read_ended = true;
+	out->write_ended = out->read_ended = true;
+	in->full = false;
+	disturb(w, o->pair, 0);
+	disturb(w, o->pair, 1);
+}
+
+/* What is closed while a call waits in it is beyond libweir (differences.txt). */
+static bool is_in_use(struct world *w, int process, int place)
+{
+	for (int i = 0; i < ACTORS; i++) {
+		const struct actor_state *a = &w->actor[i];
+		if (a->waiting != WAITS_NOT && a->pair >= 0 && a->process == process &&
+		    a->place == place)
+			return true;
+	}
+	return false;
+}
+
+static void drop(struct world *w, int process, int place)
+{
+	struct object *o = object_at(w, process, place);
+
+	w->place[process][place].object = -1;
+	if (!o || --o->refs > 0 || o->kind != END)
+		return;
+	/* A call that still waits in it keeps it. */
+	for (int i = 0; i < ACTORS; i++)
+		if (w->actor[i].waiting != WAITS_NOT)
+			w->pair[o->pair].uncertain = true;
+	end_has_gone(w, o);
+}
+
+/* ---- lengths and flags ---- */
+
+static int a_length(struct world *w)
+{
+	switch (below(w, 12)) {
+	case 0:
+		return 1;
+	case 1:
+		return 2;
+	case 2:
+		return 64;
+	case 3:
+		return below(w, 4) ? below(w, 300) : 0;
+	case 4:
+		return below(w, 5000);
+	case 5:
+		return 4095 + below(w, 3);
+	case 6:
+		return below(w, 3000);
+	default:
+		return 1 + below(w, 40);
+	}
+}
+
+static int lengths(struct world *w, struct call *c)
+{
+	int total = 0;
+
+	c->listed = (unsigned char)below(w, LIST_MAX + 1);
+	for (int i = 0; i < c->listed; i++) {
+		c->list[i].value = one_in(w, 5) ? 0 : a_length(w) / (i + 1);
+		total += c->list[i].value;
+	}
+	return total;
+}
+
+static int receive_flags(struct world *w)
+{
+	static const int rare[] = {MSG_TRUNC,   MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, MSG_MORE,
+	                           MSG_CTRUNC,  MSG_DONTROUTE,    MSG_EOR,      MSG_WAITFORONE,
+	                           MSG_CONFIRM, MSG_FIN};
+	int flags = 0;
+
+	if (one_in(w, 4))
+		flags |= MSG_PEEK;
+	if (one_in(w, 5))
+		flags |= MSG_WAITALL;
+	if (one_in(w, 12))
+		flags |= rare[below(w, sizeof(rare) / sizeof(rare[0]))];
+	if (one_in(w, 60))
+		flags |= MSG_ERRQUEUE;
+	if (w->urgent && one_in(w, 6))
+		flags |= MSG_OOB;
+	return flags;
+}
+
+static int send_flags(struct world *w)
+{
+	static const int rare[] = {MSG_MORE,     MSG_EOR,  MSG_DONTROUTE, MSG_CONFIRM,
+	                           MSG_ZEROCOPY, MSG_PEEK, MSG_WAITALL,   MSG_TRUNC};
+	int flags = one_in(w, 3) ? MSG_NOSIGNAL : 0;
+
+	if (one_in(w, 12))
+		flags |= rare[below(w, sizeof(rare) / sizeof(rare[0]))];
+	if (w->urgent && one_in(w, 5))
+		flags |= MSG_OOB;
+	return flags;
+}
+
+static bool has_flags(enum call_number number)
+{
+	return strchr(call_kinds[number], KIND_FLAGS) != NULL;
+}
+
+static void set_flags(struct call *c, int flags)
+{
+	if (has_flags(c->number))
+		c->a[2] = flags;
+}
+
+/* ---- receiving ---- */
+
+static bool waits(struct world *w, enum waiting how, int pair, int side)
+{
+	for (int i = 0; i < ACTORS; i++) {
+		const struct actor_state *a = &w->actor[i];
+		if ((a->waiting == how || a->waiting == WAITS_MAYBE) && a->pair == pair &&
+		    a->side == side)
+			return true;
+	}
+	return false;
+}
+
+/* Another actor waits to receive what this end receives. */
+static bool is_read(struct world *w, const struct object *o)
+{
+	return waits(w, WAITS_READING, o->pair, !o->side);
+}
+
+/* The same of what this end sends. */
+static bool is_awaited(struct world *w, const struct object *o)
+{
+	return waits(w, WAITS_READING, o->pair, o->side);
+}
+
+static bool is_written(struct world *w, const struct object *o)
+{
+	return waits(w, WAITS_WRITING, o->pair, o->side);
+}
+
+static bool is_certain(struct world *w, const struct object *o, const struct way *way)
+{
+	return way->known && !w->pair[o->pair].uncertain;
+}
+
+/* What has come is less than what ends the call, or that is not known. */
+static bool receive_may_wait(struct world *w, const struct object *o, int length, int flags,
+                             int messages)
+{
+	const struct way *in = way_in(w, o);
+
+	if ((flags & MSG_DONTWAIT) || o->nonblock)
+		return false;
+	if (!is_certain(w, o, in) || messages > 1 || o->waits_for_more || o->timed)
+		return true;
+	if ((flags & MSG_PEEK) && o->peek_off)
+		return true;
+	if (in->write_ended)
+		return false;
+	if (in->bytes == 0)
+		return true;
+	return (flags & MSG_WAITALL) && !(flags & MSG_PEEK) && in->bytes < length;
+}
+
+static void take(struct world *w, const struct object *o, int n, int flags)
+{
+	struct way *in = way_in(w, o);
+
+	if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
+		return;
+	in->bytes = in->bytes > n ? in->bytes - n : 0;
+	if (in->known && in->bytes == 0)
+		empty(in);
+}
+
+/* One who is woken to read and one who is woken to look: whether there is still something
+ * to see, only time tells. */
+static bool anybody(struct world *w, bool looks)
+{
+	for (int i = 0; i < ACTORS; i++)
+		if (w->actor[i].waiting != WAITS_NOT && (w->actor[i].pair < 0) == looks)
+			return true;
+	return false;
+}
+
+/* Surely waits, and the bytes that will end it are counted. */
+static bool wait_reading(struct world *w, int actor, const struct object *o, int length, int flags)
+{
+	const struct way *in = way_in(w, o);
+	struct actor_state *a = &w->actor[actor];
+
+	if (!is_certain(w, o, in) || o->waits_for_more || o->timed || o->peek_off ||
+	    in->write_ended || (flags & (MSG_OOB | MSG_ERRQUEUE | MSG_PEEK)) || length == 0 ||
+	    anybody(w, true))
+		return false;
+	*a = (struct actor_state){true,
+	                          a->process,
+	                          WAITS_READING,
+	                          o->pair,
+	                          !o->side,
+	                          length - in->bytes,
+	                          (flags & MSG_WAITALL) != 0,
+	                          -1};
+	return true;
+}
+
+static void receive(struct world *w, int actor, int place, enum call_number number)
+{
+	int process = w->actor[actor].process;
+	struct object *o = object_at(w, process, place);
+	struct call *c = add(w, actor, number);
+	int flags = has_flags(number) ? receive_flags(w) : 0;
+	bool lists = strchr(call_kinds[number], KIND_LENGTHS) != NULL;
+	int length;
+
+	c->a[0] = place;
+	if (lists)
+		length = lengths(w, c);
+	else
+		c->a[1] = length = a_length(w);
+	int messages = number == CALL_recvmmsg ? c->listed : 1;
+	/* An empty vector of readv, and read of nothing, never wait. */
+	bool nothing = length == 0 && !has_flags(number);
+	if (!o || o->kind != END) {
+		set_flags(c, flags | MSG_DONTWAIT);
+		return;
+	}
+	struct way *in = way_in(w, o);
+	if (in->full)
+		flags |= MSG_PEEK | MSG_DONTWAIT;
+	if (!nothing && receive_may_wait(w, o, length, flags, messages)) {
+		if (actor > 0 && !in->full && messages == 1 && !is_read(w, o) && one_in(w, 2) &&
+		    wait_reading(w, actor, o, length, flags)) {
+			w->actor[actor].place = place;
+			c->may_wait = true;
+			set_flags(c, flags);
+			if (!in->known || in->bytes)
+				empty(in);
+			return;
+		}
+		flags |= MSG_DONTWAIT;
+	}
+	if ((in->full || (flags & MSG_DONTWAIT)) && !has_flags(number)) {
+		if (in->full || !(o->nonblock || nothing)) {
+			*c = (struct call){.number = CALL_recv,
+			                   .actor = (unsigned char)actor,
+			                   .a = {place, length, flags}};
+			messages = 1;
+		}
+	}
+	set_flags(c, flags);
+	if (is_read(w, o))
+		return; /* it is empty */
+	take(w, o, length, flags);
+}
+
+/* ---- sending ---- */
+
+/* Bytes have come to who waits for them. */
+static void feed(struct world *w, const struct object *o, int n)
+{
+	struct way *out = way_out(w, o);
+
+	for (int i = 0; i < ACTORS; i++) {
+		struct actor_state *a = &w->actor[i];
+		if (a->waiting != WAITS_READING || a->pair != o->pair || a->side != o->side)
+			continue;
+		int eaten = n < a->left ? n : a->left;
+		a->left -= eaten;
+		if (!a->all || a->left == 0)
+			a->waiting = WAITS_NOT;
+		n -= eaten;
+		if (n == 0 && out->bytes == 0)
+			out->charge = 0;
+	}
+	out->bytes += n;
+}
+
+static bool fits(const struct way *out, int length, int messages)
+{
+	return out->charge + length + length / 3 + messages * MESSAGE_CHARGE <= CHARGE_MAX;
+}
+
+static void send_bytes(struct world *w, int actor, int place, enum call_number number)
+{
+	int process = w->actor[actor].process;
+	struct object *o = object_at(w, process, place);
+	struct call *c = add(w, actor, number);
+	int flags = has_flags(number) ? send_flags(w) : 0;
+	bool lists = strchr(call_kinds[number], KIND_LENGTHS) != NULL;
+	int length;
+
+	c->a[0] = place;
+	if (lists)
+		length = lengths(w, c);
+	else
+		c->a[1] = length = a_length(w);
+	if (o && o->kind == END &&
+	    (!way_out(w, o)->known || way_out(w, o)->charge > 0 || way_out(w, o)->full))
+		flags &=
+		        ~MSG_OOB; /* where the kernel takes over, a receive ends (differences.txt) */
+	if (number == CALL_sendcred || (flags & MSG_OOB)) {
+		if (o && o->kind == END)
+			way_out(w, o)->known = false;
+	}
+	set_flags(c, flags);
+	if (!o || o->kind != END)
+		return;
+	struct way *out = way_out(w, o);
+	int messages = number == CALL_sendmmsg ? c->listed : 1 + length / 16384;
+	if (is_awaited(w, o) && messages > 1) { /* how many come before he looks, only time tells */
+		w->program->lines--;
+		return;
+	}
+	if (out->full || !fits(out, length, messages)) {
+		if (out->full && !out->write_ended && actor > 0 && length > 0 && length <= 4096 &&
+		    messages == 1 && !o->nonblock && !o->timed && is_certain(w, o, out) &&
+		    !is_written(w, o) && one_in(w, 2)) {
+			c->may_wait = true;
+			struct actor_state *a = &w->actor[actor];
+			*a = (struct actor_state){true,    a->process, WAITS_WRITING, o->pair,
+			                          o->side, length,     false,         place};
+			return;
+		}
+		if (!out->full)
+			w->program->lines--;
+		else if (has_flags(number))
+			set_flags(c, flags | MSG_DONTWAIT);
+		else if (!o->nonblock)
+			*c = (struct call){.number = CALL_send,
+			                   .actor = (unsigned char)actor,
+			                   .a = {place, length, MSG_DONTWAIT}};
+		return;
+	}
+	if (out->write_ended)
+		return;
+	if (length == 0)
+		return;
+	out->charge += length + length / 3 + messages * MESSAGE_CHARGE;
+	feed(w, o, length);
+}
+
+/* More than the kernel calls writable, but not more than fits. */
+static void send_much(struct world *w, int actor, int place)
+{
+	struct object *o = object_at(w, w->actor[actor].process, place);
+
+	if (!o || o->kind != END)
+		return;
+	struct way *out = way_out(w, o);
+	if (out->write_ended || !is_certain(w, o, out) || out->charge || o->watched_out ||
+	    is_awaited(w, o))
+		return;
+	struct call *c = add(w, actor, one_in(w, 2) ? CALL_send : CALL_write);
+	c->a[0] = place;
+	c->a[1] = 54000 + below(w, 60000);
+	out->bytes += c->a[1];
+	out->charge = CHARGE_MAX;
+	out->unclear_room = true;
+}
+
+static void fill(struct world *w, int actor, int place)
+{
+	struct object *o = object_at(w, w->actor[actor].process, place);
+
+	if (!o || o->kind != END || w->filled_object >= 0)
+		return;
+	struct way *out = way_out(w, o);
+	if (out->write_ended || out->charge || !is_certain(w, o, out) || is_awaited(w, o))
+		return;
+	if (w->object[o->peer]
+	            .watched_edges) /* who asks for room makes an edge (differences.txt) */
+		return;
+	struct call *c = add(w, actor, CALL_fill);
+	c->a[0] = place;
+	c->a[1] = one_in(w, 2) ? 500 + below(w, 4000) : 10000 + below(w, 50000);
+	out->full = true;
+	w->filled_object = (int)(o - w->object);
+}
+
+/* By an actor that holds the other end. */
+static bool unfill(struct world *w)
+{
+	const struct object *filled = &w->object[w->filled_object];
+	struct way *out = way_out(w, filled);
+
+	for (int actor = 0; actor < ACTORS; actor++) {
+		if (!w->actor[actor].there || w->actor[actor].waiting != WAITS_NOT)
+			continue;
+		for (int i = 0; i < PLACES; i++) {
+			struct object *o = object_at(w, w->actor[actor].process, i);
+			if (!o || o->kind != END || o->pair != filled->pair ||
+			    o->side == filled->side)
+				continue;
+			add(w, actor, CALL_unfill)->a[0] = i;
+			out->full = false;
+			empty(out);
+			w->filled_object = -1;
+			/* Who waited writes now. */
+			for (int k = 0; k < ACTORS; k++) {
+				struct actor_state *a = &w->actor[k];
+				if (a->waiting != WAITS_WRITING || a->pair != filled->pair ||
+				    a->side != filled->side)
+					continue;
+				a->waiting = WAITS_NOT;
+				if (out->write_ended)
+					continue;
+				out->bytes += a->left;
+				out->charge += a->left + a->left / 3 + MESSAGE_CHARGE;
+			}
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- descriptors ---- */
+
+static void open_pair(struct world *w, int actor)
+{
+	int process = w->actor[actor].process;
+	int a = free_place(w, process);
+
+	if (a < 0 || w->pairs == PAIRS || w->objects > OBJECTS - 8)
+		return;
+	int flags = (one_in(w, 3) ? SOCK_NONBLOCK : 0) | (one_in(w, 4) ? SOCK_CLOEXEC : 0);
+	int first = new_object(w, END), second = new_object(w, END);
+	w->object[first].pair = w->object[second].pair = w->pairs;
+	w->object[second].side = 1;
+	w->object[first].peer = second;
+	w->object[second].peer = first;
+	w->object[first].nonblock = w->object[second].nonblock = (flags & SOCK_NONBLOCK) != 0;
+	empty(&w->pair[w->pairs].way[0]);
+	empty(&w->pair[w->pairs].way[1]);
+	w->pairs++;
+	put_at(w, process, a, first, (flags & SOCK_CLOEXEC) != 0);
+	int b = free_place(w, process);
+	if (b < 0) {
+		w->place[process][a].object = -1;
+		return;
+	}
+	put_at(w, process, b, second, (flags & SOCK_CLOEXEC) != 0);
+	struct call *c = add(w, actor, CALL_socketpair);
+	c->a[0] = a;
+	c->a[1] = b;
+	c->a[2] = flags;
+}
+
+static void close_one(struct world *w, int actor)
+{
+	int process = w->actor[actor].process;
+	int place = one_in(w, 15) ? below(w, PLACES) : place_of(w, process, END);
+
+	if (place < 0 || is_in_use(w, process, place))
+		return;
+	add(w, actor, CALL_close)->a[0] = place;
+	drop(w, process, place);
+}
+
+static void duplicate(struct world *w, int actor)
+{
+	int process = w->actor[actor].process;
+	int old = one_in(w, 8) ? below(w, PLACES) : place_of(w, process, END);
+	int object = old < 0 ? -1 : w->place[process][old].object;
+	bool over = one_in(w, 3);
+	int new = over ? below(w, PLACES) : free_place(w, process);
+
+	if (old < 0 || new < 0 || is_in_use(w, process, new))
+		return;
+	if (!over) {
+		struct call *c = add(w, actor, one_in(w, 2) ? CALL_dup : CALL_dup_to);
+		c->a[0] = old;
+		c->a[1] = new;
+		c->a[2] = c->number == CALL_dup ? 0 : below(w, 100);
+		if (object >= 0)
+			put_at(w, process, new, object,
+			       c->number == CALL_dup_to && c->a[2] % 2 == 0);
+		return;
+	}
+	struct call *c = add(w, actor, one_in(w, 2) ? CALL_dup2 : CALL_dup3);
+	c->a[0] = old;
+	c->a[1] = new;
+	c->a[2] = c->number == CALL_dup3 && one_in(w, 2) ? O_CLOEXEC : 0;
+	if (object < 0 || w->place[process][new].object < 0 || old == new)
+		return;
+	w->object[object].refs++;
+	drop(w, process, new);
+	w->object[object].refs--;
+	put_at(w, process, new, object, c->a[2] != 0);
+}
+
+static void close_some(struct world *w, int actor)
+{
+	for (int i = 0; i < ACTORS; i++)
+		if (w->actor[i].waiting != WAITS_NOT)
+			return;
+	struct call *c = add(w, actor, CALL_close_range);
+
+	/* Places that were opened one after the other have neighbouring numbers, but which
+	 * descriptors lie between two is not followed: after this nothing is certain. */
+	c->a[0] = below(w, PLACES);
+	c->a[1] = below(w, PLACES);
+	for (int i = 0; i < w->pairs; i++)
+		w->pair[i].uncertain = true;
+}
+
+static void shut(struct world *w, int actor)
+{
+	int process = w->actor[actor].process, place = an_end(w, process);
+
+	if (place < 0)
+		return;
+	struct object *o = object_at(w, process, place);
+	struct call *c = add(w, actor, CALL_shutdown);
+	c->a[0] = place;
+	c->a[1] = one_in(w, 30) ? 7 : below(w, 3);
+	if (!o || o->kind != END || c->a[1] > 2)
+		return;
+	if (c->a[1] != SHUT_RD) {
+		way_out(w, o)->write_ended = true;
+		way_out(w, o)->unclear_room |= way_out(w, o)->full; /* to epoll (differences.txt) */
+		disturb(w, o->pair, o->side);
+	}
+	if (c->a[1] != SHUT_WR) {
+		way_in(w, o)->write_ended = true;
+		way_in(w, o)->unclear_room |= way_in(w, o)->full;
+		disturb(w, o->pair, !o->side);
+	}
+}
+
+static void pass(struct world *w, int actor)
+{
+	int process = w->actor[actor].process;
+	int by = place_of(w, process, END), what = below(w, PLACES);
+	struct object *o = by < 0 ? NULL : object_at(w, process, by);
+	int object = w->place[process][what].object;
+
+	if (!o || way_out(w, o)->full || way_out(w, o)->bytes > 0 || !way_out(w, o)->known ||
+	    !fits(way_out(w, o), 100, 1))
+		return;
+	if (object >= 0 && w->object[object].kind == EPOLL)
+		return;
+	struct way *out = way_out(w, o);
+	bool clean =
+	        is_certain(w, o, out) && out->bytes == 0 && !out->write_ended && !is_awaited(w, o);
+	struct call *c = add(w, actor, CALL_sendfd);
+	c->a[0] = by;
+	c->a[3] = what;
+	c->a[2] = send_flags(w) & ~MSG_OOB;
+	int total = lengths(w, c);
+	if (total == 0) {
+		c->listed = 1;
+		c->list[0].value = total = 1 + below(w, 20);
+	}
+	if (total > 100)
+		c->listed = 1, c->list[0].value = total = below(w, 100) + 1;
+	disturb(w, o->pair, o->side);
+	out->charge += MESSAGE_CHARGE + total;
+	out->bytes += total;
+	/* A receiver among those who can, at once. */
+	for (int i = 0; clean && object >= 0 && i < ACTORS; i++) {
+		int receiver = (i + below(w, ACTORS)) % ACTORS;
+		if (!w->actor[receiver].there || w->actor[receiver].waiting != WAITS_NOT)
+			continue;
+		int other = w->actor[receiver].process;
+		for (int k = 0; k < PLACES; k++) {
+			struct object *peer = object_at(w, other, k);
+			if (!peer || peer->kind != END || peer->pair != o->pair ||
+			    peer->side == o->side)
+				continue;
+			int into = free_place(w, other);
+			if (into < 0)
+				return;
+			struct call *r = add(w, receiver, CALL_recvfd);
+			r->a[0] = k;
+			r->listed = 2;
+			r->list[0].value = below(w, 10);
+			r->list[1].value = 100 + below(w, 50);
+			r->a[2] = MSG_DONTWAIT | (one_in(w, 3) ? MSG_CMSG_CLOEXEC : 0);
+			r->a[3] = into;
+			put_at(w, other, into, object, r->a[2] & MSG_CMSG_CLOEXEC);
+			empty(out);
+			return;
+		}
+	}
+	out->known = false;
+	if (object >= 0 && w->object[object].kind == END)
+		w->pair[w->object[object].pair].uncertain = true;
+}
+
+/* ---- state ---- */
+
+static void ask_state(struct world *w, int actor)
+{
+	static const int asked[] = {SO_RCVLOWAT,  SO_PEEK_OFF, SO_SNDBUF,   SO_RCVBUF,
+	                            SO_ERROR,     SO_TYPE,     SO_DOMAIN,   SO_ACCEPTCONN,
+	                            SO_KEEPALIVE, SO_PEERCRED, SO_PASSCRED, SO_RCVTIMEO,
+	                            SO_SNDTIMEO,  SO_OOBINLINE};
+	static const int requests[] = {FIONREAD, FIONREAD, TIOCOUTQ, 0x8905, 0x12345};
+	int process = w->actor[actor].process, place = an_end(w, process);
+
+	if (place < 0)
+		return;
+	struct object *o = object_at(w, process, place);
+	bool full = o && o->kind == END && (way_in(w, o)->full);
+	struct call *c;
+	switch (below(w, 4)) {
+	case 0:
+		c = add(w, actor, one_in(w, 3) ? CALL_getfd : CALL_getfl);
+		break;
+	case 1:
+		c = add(w, actor, CALL_getsockopt);
+		c->a[1] = asked[below(w, sizeof(asked) / sizeof(asked[0]))];
+		break;
+	default:
+		c = add(w, actor, CALL_ioctl);
+		c->a[1] = requests[below(w, sizeof(requests) / sizeof(requests[0]))];
+		if (full && c->a[1] == FIONREAD)
+			c->a[1] = TIOCOUTQ;
+		break;
+	}
+	c->a[0] = place;
+}
+
+static void set_state(struct world *w, int actor)
+{
+	int process = w->actor[actor].process, place = an_end(w, process);
+
+	if (place < 0)
+		return;
+	struct object *o = object_at(w, process, place);
+	bool end = o && o->kind == END;
+	struct call *c;
+	int what = below(w, 9);
+	if (what < 3 && anybody(w, false)) /* a waiting call must not see it (differences.txt) */
+		return;
+	switch (what) {
+	case 0:
+	case 1:
+		c = add(w, actor, CALL_setfl);
+		c->a[1] = one_in(w, 2) ? O_NONBLOCK : 0;
+		if (end)
+			o->nonblock = c->a[1] != 0;
+		break;
+	case 2:
+		c = add(w, actor, CALL_ioctl);
+		c->a[1] = FIONBIO;
+		c->a[2] = below(w, 2);
+		if (end)
+			o->nonblock = c->a[2] != 0;
+		break;
+	case 3:
+		c = add(w, actor, one_in(w, 2) ? CALL_setfd : CALL_ioctl);
+		c->a[1] = c->number == CALL_setfd ? below(w, 2) : one_in(w, 2) ? FIOCLEX : FIONCLEX;
+		if (o)
+			w->place[process][place].cloexec =
+			        c->number == CALL_setfd ? c->a[1] != 0 : c->a[1] == FIOCLEX;
+		break;
+	case 4:
+	case 5:
+		c = add(w, actor, CALL_setsockopt);
+		c->a[1] = SO_RCVLOWAT;
+		c->a[2] = one_in(w, 3) ? below(w, 20) : 1;
+		if (end)
+			o->waits_for_more = c->a[2] > 1;
+		break;
+	case 6:
+		c = add(w, actor, CALL_setsockopt);
+		c->a[1] = SO_PEEK_OFF;
+		c->a[2] = below(w, 30) - 5;
+		if (end)
+			o->peek_off = true;
+		break;
+	case 7:
+		c = add(w, actor, CALL_setsockopt);
+		c->a[1] = one_in(w, 2) ? SO_SNDBUF : SO_RCVBUF;
+		c->a[2] = 106496 * (2 + below(w, 3));
+		if (end && w->filled_object >= 0 && w->object[w->filled_object].pair == o->pair)
+			c->a[1] = SO_RCVBUF;
+		break;
+	default:
+		c = add(w, actor, CALL_setsockopt);
+		c->a[1] = one_in(w, 3) ? SO_PASSCRED : one_in(w, 2) ? SO_KEEPALIVE : SO_LINGER;
+		c->a[2] = below(w, 2);
+		if (end && c->a[1] == SO_PASSCRED &&
+		    (way_in(w, o)->bytes || way_in(w, o)->full || !way_in(w, o)->known))
+			c->a[1] = SO_KEEPALIVE;
+		if (end && c->a[1] == SO_PASSCRED) {
+			way_in(w, o)->known = false;
+			way_out(w, o)->known = false;
+			disturb(w, o->pair, 0);
+			disturb(w, o->pair, 1);
+		}
+		break;
+	}
+	c->a[0] = place;
+}
+
+/* A wait that a timeout ends. */
+static void time_out(struct world *w, int actor)
+{
+	int process = w->actor[actor].process, place = place_of(w, process, END);
+	struct object *o = place < 0 ? NULL : object_at(w, process, place);
+
+	if (!o || is_read(w, o) || is_written(w, o))
+		return;
+	struct way *in = way_in(w, o), *out = way_out(w, o);
+	bool reads = !is_certain(w, o, out) || !out->full;
+	if (reads && (!is_certain(w, o, in) || in->full))
+		return;
+	if (!is_certain(w, o, in) || !is_certain(w, o, out))
+		return;
+	struct call *c = add(w, actor, CALL_setsockopt);
+	c->a[0] = place;
+	c->a[1] = reads ? SO_RCVTIMEO : SO_SNDTIMEO;
+	c->a[2] = 2 + below(w, 3);
+	c = add(w, actor, reads ? CALL_recv : CALL_send);
+	c->a[0] = place;
+	c->a[1] = 1 + below(w, 100);
+	c->a[2] = reads ? receive_flags(w) & (MSG_WAITALL | MSG_PEEK) : 0;
+	if (reads)
+		take(w, o, c->a[1], c->a[2]);
+	c = add(w, actor, CALL_setsockopt);
+	c->a[0] = place;
+	c->a[1] = reads ? SO_RCVTIMEO : SO_SNDTIMEO;
+}
+
+/* A wait that a signal ends. */
+static void interrupt(struct world *w, int actor)
+{
+	int process = w->actor[actor].process, place = place_of(w, process, END);
+	struct object *o = place < 0 ? NULL : object_at(w, process, place);
+
+	if (!o || is_read(w, o) || is_written(w, o) || o->peek_off)
+		return;
+	struct way *in = way_in(w, o), *out = way_out(w, o);
+	if (!is_certain(w, o, in) || !is_certain(w, o, out) || in->full)
+		return;
+	struct call *c = add(w, actor, CALL_sigaction);
+	c->a[0] = 0;
+	add(w, actor, CALL_timer)->a[0] = 2 + below(w, 3);
+	c = add(w, actor, out->full && one_in(w, 2) ? CALL_send : CALL_recv);
+	c->a[0] = place;
+	c->a[1] = 1 + below(w, 100);
+	c->a[2] = c->number == CALL_recv ? receive_flags(w) & (MSG_WAITALL | MSG_PEEK) : 0;
+	if (c->number == CALL_recv)
+		take(w, o, c->a[1], c->a[2]);
+	w->handles = true;
+	w->handler_restarts = false;
+}
+
+/* ---- readiness ---- */
+
+static int asked_events(struct world *w, const struct object *o)
+{
+	int events = below(w, 2) ? POLLIN : 0;
+
+	if (one_in(w, 2))
+		events |= POLLRDHUP;
+	if (one_in(w, 4))
+		events |= POLLPRI;
+	if (one_in(w, 6))
+		events |= POLLRDNORM;
+	if (one_in(w, 2) && !(o && o->kind == END && way_out(w, o)->unclear_room))
+		events |= one_in(w, 5) ? POLLWRNORM : POLLOUT;
+	return events;
+}
+
+static void ask_readiness(struct world *w, int actor)
+{
+	int process = w->actor[actor].process;
+	bool selects = one_in(w, 3);
+	struct call *c = add(w, actor, selects ? CALL_select : CALL_poll);
+
+	c->listed = (unsigned char)(1 + below(w, LIST_MAX - 2));
+	for (int i = 0; i < c->listed; i++) {
+		int place = one_in(w, 10) ? below(w, PLACES) : an_end(w, process);
+		c->list[i].place = place < 0 ? 0 : place;
+		c->list[i].value = asked_events(w, object_at(w, process, c->list[i].place));
+	}
+	c->a[2] = below(w, 3);
+	if (selects) {
+		c->a[2] %= 2;
+		for (int i = 0; i < c->listed; i++) {
+			int *events = &c->list[i].value;
+			/* writable is also who has failed: that asks for room, too */
+			*events = (*events & (POLLIN | POLLOUT | POLLPRI))
+			                  ? *events & (POLLIN | POLLOUT | POLLPRI)
+			                  : POLLIN;
+		}
+	}
+	if (one_in(w, 40))
+		c->a[1] = 2;
+	if (actor > 0 && one_in(w, 6) && !anybody(w, false)) {
+		c->a[1] = -1;
+		c->may_wait = true;
+		w->actor[actor].waiting = WAITS_MAYBE;
+		w->actor[actor].pair = -1;
+	}
+}
+
+static void epoll(struct world *w, int actor)
+{
+	int process = w->actor[actor].process, ep = place_of(w, process, EPOLL);
+	struct call *c;
+
+	if (ep < 0 || one_in(w, 20)) {
+		ep = free_place(w, process);
+		if (ep < 0 || w->objects > OBJECTS - 8)
+			return;
+		add(w, actor, CALL_epoll_create)->a[0] = ep;
+		put_at(w, process, ep, new_object(w, EPOLL), false);
+		return;
+	}
+	if (one_in(w, 2)) {
+		int place = one_in(w, 20) ? below(w, PLACES) : an_end(w, process);
+		if (place < 0)
+			return;
+		struct object *o = object_at(w, process, place);
+		if (o && o->kind == EPOLL) /* loops of sets are the kernel's business */
+			return;
+		int op = below(w, 5);
+		c = add(w, actor, CALL_epoll_ctl);
+		c->a[0] = ep;
+		c->a[1] = op < 3 ? EPOLL_CTL_ADD : op == 3 ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+		c->a[2] = place;
+		int events = asked_events(w, o);
+		if (one_in(w, 3))
+			events |= (int)EPOLLET;
+		if ((events & (int)EPOLLET) && !w->edges_out)
+			events &= ~(POLLOUT | POLLWRNORM);
+		if (one_in(w, 6) && !(events & (POLLOUT | POLLWRNORM)))
+			events |= EPOLLONESHOT;
+		c->a[3] = events;
+		if (o && o->kind == END && (events & (POLLOUT | POLLWRNORM)))
+			o->watched_out = true;
+		if (o && o->kind == END && (events & (int)EPOLLET))
+			o->watched_edges = true;
+		return;
+	}
+	c = add(w, actor, CALL_epoll_wait);
+	c->a[0] = ep;
+	c->a[1] = PLACES;
+	c->a[2] = one_in(w, 40) ? 2 : 0;
+	c->a[3] = below(w, 3);
+	if (actor > 0 && one_in(w, 4) && !anybody(w, false) && !anybody(w, true)) {
+		c->a[2] = -1;
+		c->may_wait = true;
+		w->actor[actor].waiting = WAITS_MAYBE;
+		w->actor[actor].pair = -1;
+	}
+}
+
+/* ---- other descriptors ---- */
+
+static void transfer(struct world *w, int actor)
+{
+	int process = w->actor[actor].process;
+	int end = place_of(w, process, END);
+	struct object *o = end < 0 ? NULL : object_at(w, process, end);
+
+	if (!o)
+		return;
+	int file = place_of(w, process, MEMFD), from = place_of(w, process, PIPE_READ),
+	    to = place_of(w, process, PIPE_WRITE);
+	int a = free_place(w, process);
+	if (file < 0 && a >= 0 && w->objects < OBJECTS - 8) {
+		struct call *c = add(w, actor, CALL_memfd);
+		c->a[0] = a;
+		c->a[1] = below(w, 20000);
+		put_at(w, process, a, new_object(w, MEMFD), false);
+		return;
+	}
+	if (from < 0 && a >= 0 && w->objects < OBJECTS - 8) {
+		put_at(w, process, a, new_object(w, PIPE_READ), false);
+		int b = free_place(w, process);
+		if (b < 0) {
+			w->place[process][a].object = -1;
+			return;
+		}
+		put_at(w, process, b, new_object(w, PIPE_WRITE), false);
+		struct call *c = add(w, actor, CALL_pipe);
+		c->a[0] = a;
+		c->a[1] = b;
+		return;
+	}
+	struct way *out = way_out(w, o), *in = way_in(w, o);
+	if (file >= 0 && one_in(w, 2)) {
+		/* How much is left of the file is not followed. */
+		int n = below(w, 6000);
+		if (out->full || !is_certain(w, o, out) || !fits(out, n, 1 + n / 4096) ||
+		    is_awaited(w, o))
+			return;
+		struct call *c = add(w, actor, CALL_sendfile);
+		c->a[0] = end;
+		c->a[1] = file;
+		c->a[2] = n;
+		out->charge += n + n / 3 + (2 + n / 4096) * MESSAGE_CHARGE;
+		out->known = false;
+		return;
+	}
+	if (to < 0 || in->full || out->full || is_read(w, o) || is_awaited(w, o))
+		return;
+	struct call *c = add(w, actor, CALL_splice);
+	bool inwards = one_in(w, 2);
+	int n = 1 + below(w, 3000);
+	if (inwards && !fits(out, n, 1)) {
+		w->program->lines--;
+		return;
+	}
+	c->a[0] = inwards ? from : end;
+	c->a[1] = inwards ? end : to;
+	c->a[2] = n;
+	if (inwards) {
+		out->charge += n + n / 3 + 2 * MESSAGE_CHARGE;
+		out->known = false;
+	} else {
+		in->known = false;
+	}
+}
+
+static void settle_way(struct world *w, int actor)
+{
+	int process = w->actor[actor].process, place = place_of(w, process, END);
+	struct object *o = place < 0 ? NULL : object_at(w, process, place);
+
+	if (!o || way_in(w, o)->full)
+		return;
+	add(w, actor, CALL_drain)->a[0] = place;
+	struct way *in = way_in(w, o);
+	/* Behind urgent data a receive ends early. Who may still wait in it takes what comes. */
+	bool known = in->known || !w->urgent;
+	empty(in);
+	in->known = known && !waits(w, WAITS_MAYBE, o->pair, !o->side);
+}
+
+/* ---- actors ---- */
+
+static void start_actor(struct world *w, int by, bool process)
+{
+	for (int i = 1; i < ACTORS; i++) {
+		struct actor_state *a = &w->actor[i];
+		if (a->there)
+			continue;
+		if (process && w->actor[by].process != 0)
+			return;
+		add(w, by, process ? CALL_fork : CALL_thread)->a[0] = i;
+		*a = (struct actor_state){.there = true,
+		                          .process = process ? i : w->actor[by].process};
+		if (!process)
+			return;
+		for (int k = 0; k < PLACES; k++) {
+			w->place[i][k] = w->place[0][k];
+			if (w->place[i][k].object >= 0)
+				w->object[w->place[i][k].object].refs++;
+		}
+		return;
+	}
+}
+
+static void end_process(struct world *w, int process)
+{
+	for (int i = 1; i < ACTORS; i++)
+		if (w->actor[i].process == process && w->actor[i].there) {
+			if (w->actor[i].waiting != WAITS_NOT && w->actor[i].pair >= 0)
+				w->pair[w->actor[i].pair].way[w->actor[i].side].known = false;
+			w->actor[i] = (struct actor_state){0};
+		}
+	for (int k = 0; k < PLACES; k++)
+		drop(w, process, k);
+	for (int i = 0; i < w->pairs; i++) /* who wrote last is not known to be gone yet */
+		w->pair[i].uncertain |= false;
+}
+
+static void end_actor(struct world *w)
+{
+	int process = 1 + below(w, ACTORS - 1);
+	struct actor_state *a = &w->actor[process];
+
+	if (!a->there || a->process != process)
+		return;
+	if (a->waiting != WAITS_NOT || one_in(w, 3))
+		add(w, 0, CALL_kill)->a[0] = process;
+	else
+		add(w, process, CALL_exit);
+	end_process(w, process);
+}
+
+static void execute(struct world *w, int actor)
+{
+	int process = w->actor[actor].process;
+
+	if (process == 0 || actor != process)
+		return;
+	for (int i = 1; i < ACTORS; i++)
+		if (i != actor && w->actor[i].there && w->actor[i].process == process)
+			return;
+	add(w, actor, CALL_exec);
+	for (int k = 0; k < PLACES; k++) {
+		struct object *o = object_at(w, process, k);
+		if (o && w->place[process][k].cloexec)
+			drop(w, process, k);
+	}
+}
+
+static void let_go(struct world *w)
+{
+	int actor = 1 + below(w, ACTORS - 1);
+	struct actor_state *a = &w->actor[actor];
+
+	if (!a->there || a->waiting == WAITS_NOT)
+		return;
+	if (one_in(w, 2)) {
+		struct call *c;
+		if (!w->handles || one_in(w, 2)) {
+			c = add(w, 0, CALL_sigaction);
+			c->a[0] = below(w, 2);
+			w->handler_restarts = c->a[0];
+			w->handles = true;
+		}
+		add(w, 0, CALL_signal)->a[0] = actor;
+		if (w->handler_restarts)
+			return;
+	}
+	add(w, 0, CALL_cancel)->a[0] = actor;
+	if (a->pair >= 0 && a->waiting == WAITS_READING && a->all)
+		w->pair[a->pair].way[a->side].known = false;
+	a->waiting = WAITS_NOT;
+}
+
+/* Two actors that stream through a pair of their own, as fast as they can. */
+static void stream(struct world *w)
+{
+	int who[2] = {-1, -1}, found = 0;
+
+	if (anybody(w, true) || anybody(w, false))
+		return;
+	for (int i = 1; i < ACTORS && found < 2; i++)
+		if (w->actor[i].there && w->actor[i].waiting == WAITS_NOT)
+			who[found++] = i;
+	if (found < 2)
+		return;
+	for (int i = 0; i < PLACES; i++) {
+		struct object *o = object_at(w, w->actor[who[0]].process, i);
+		if (!o || o->kind != END || !is_certain(w, o, way_out(w, o)) ||
+		    way_out(w, o)->bytes || way_out(w, o)->full || way_out(w, o)->write_ended ||
+		    o->timed)
+			continue;
+		for (int k = 0; k < PLACES; k++) {
+			struct object *p = object_at(w, w->actor[who[1]].process, k);
+			if (!p || p->kind != END || p->pair != o->pair || p->side == o->side ||
+			    p->timed || p->peek_off || p->waits_for_more)
+				continue;
+			if (is_written(w, o) || is_read(w, p))
+				continue;
+			int seed = below(w, 1 << 20),
+			    total = 1 + below(w, one_in(w, 3) ? 600000 : 30000);
+			for (int n = 0; n < 2; n++) {
+				struct call *c = add(w, who[n], n ? CALL_sip : CALL_pour);
+				c->may_wait = true;
+				c->a[0] = n ? k : i;
+				c->a[1] = total;
+				c->a[2] = seed;
+			}
+			add(w, 0, CALL_join)->a[0] = who[0];
+			add(w, 0, CALL_join)->a[0] = who[1];
+			return;
+		}
+	}
+}
+
+/* ---- programs ---- */
+
+static int an_actor(struct world *w)
+{
+	int actor = below(w, ACTORS);
+
+	return w->actor[actor].there && w->actor[actor].waiting == WAITS_NOT ? actor : 0;
+}
+
+static void one(struct world *w)
+{
+	static const enum call_number in[] = {CALL_read,    CALL_readv,   CALL_preadv2,
+	                                      CALL_recv,    CALL_recv,    CALL_recvfrom,
+	                                      CALL_recvmsg, CALL_recvmmsg};
+	static const enum call_number out[] = {CALL_write,   CALL_writev,  CALL_pwritev2,
+	                                       CALL_send,    CALL_send,    CALL_sendto,
+	                                       CALL_sendmsg, CALL_sendmmsg};
+	int actor = an_actor(w), process = w->actor[actor].process;
+	int place = an_end(w, process);
+
+	if (place < 0) {
+		open_pair(w, actor);
+		return;
+	}
+	switch (below(w, 100)) {
+	case 0 ... 25:
+		receive(w, actor, place, in[below(w, 8)]);
+		break;
+	case 26 ... 52:
+		send_bytes(w, actor, place, out[below(w, 8)]);
+		break;
+	case 53 ... 64:
+		ask_readiness(w, actor);
+		break;
+	case 65 ... 74:
+		epoll(w, actor);
+		break;
+	case 75 ... 79:
+		ask_state(w, actor);
+		break;
+	case 80 ... 83:
+		set_state(w, actor);
+		break;
+	case 84 ... 85:
+		one_in(w, 3) ? shut(w, actor) : settle_way(w, actor);
+		break;
+	case 86 ... 87:
+		one_in(w, 2) ? close_one(w, actor) : duplicate(w, actor);
+		break;
+	case 88:
+		one_in(w, 40) ? close_some(w, actor) : duplicate(w, actor);
+		break;
+	case 89:
+		one_in(w, 3) ? send_much(w, actor, place) : open_pair(w, actor);
+		break;
+	case 90 ... 91:
+		if (w->filled_object < 0)
+			one_in(w, 3) ? fill(w, actor, place) : settle_way(w, actor);
+		else
+			unfill(w);
+		break;
+	case 92:
+		one_in(w, 3) ? pass(w, actor) : settle_way(w, actor);
+		break;
+	case 93:
+		one_in(w, 3) ? transfer(w, actor) : settle_way(w, actor);
+		break;
+	case 94:
+		one_in(w, 20) ? time_out(w, actor) : settle_way(w, actor);
+		break;
+	case 95:
+		one_in(w, 20) ? interrupt(w, actor) : settle_way(w, actor);
+		break;
+	default:
+		let_go(w);
+		break;
+	}
+}
+
+/* What costs processes and threads is kept to programs of their own. */
+static void people(struct world *w, int kind)
+{
+	if (kind == 0)
+		return;
+	switch (below(w, 40)) {
+	case 0:
+		start_actor(w, 0, kind > 1);
+		break;
+	case 1:
+		start_actor(w, an_actor(w), false);
+		break;
+	case 2:
+		one_in(w, 3) ? end_actor(w) : (void)0;
+		break;
+	case 3:
+		one_in(w, 3) ? execute(w, an_actor(w)) : (void)0;
+		break;
+	case 4:
+		one_in(w, 4) ? stream(w) : (void)0;
+		break;
+	default:
+		break;
+	}
+}
+
+void generate(struct program *program, uint64_t seed)
+{
+	struct world w = {.random = random_from(seed), .program = program, .filled_object = -1};
+	int kind = below(&w, 40);
+
+	program->lines = 0;
+	for (int i = 0; i < ACTORS; i++)
+		for (int k = 0; k < PLACES; k++)
+			w.place[i][k].object = -1;
+	w.actor[0].there = true;
+	w.urgent = one_in(&w, 12);
+	w.wanted = 5 + below(&w, one_in(&w, 2) ? 40 : 150);
+	kind = kind == 0 ? 2 : kind < 8 ? 1 : 0; /* with processes, with threads, alone */
+	open_pair(&w, 0);
+	if (one_in(&w, 2))
+		open_pair(&w, 0);
+	if (kind > 0) {
+		start_actor(&w, 0, kind > 1);
+		start_actor(&w, 0, false);
+	}
+	while (program->lines < w.wanted && !w.over) {
+		people(&w, kind);
+		one(&w);
+	}
+}
