@@ -92,7 +92,7 @@ bool weir_in_vfork_child(void);
 int weir_carry_here(enum weir_carried which);
 
 /* process.c: the process is about to install a seccomp filter. */
-void weir_before_filter(int seccomp_mode);
+void weir_before_filter(int seccomp_mode, unsigned long program);
 
 /* follow.c: would the program at `path` find marked descriptors, and not know
  * them? False also where it cannot be started. `env`: what it will have.

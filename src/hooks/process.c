@@ -112,9 +112,11 @@ WEIR_EXPORT pid_t vfork(void)
 /* After a filter the process may do little; the sockets must be ready for that. What
  * survives an exec may be meant for a program that starts behind the filter, and that can
  * neither be in the session nor be helped from here then. */
-void weir_before_filter(int seccomp_mode)
+void weir_before_filter(int seccomp_mode, unsigned long program)
 {
-	if (seccomp_mode == SECCOMP_MODE_DISABLED)
+	/* Without a program it is the question whether the kernel knows filters. */
+	if (seccomp_mode == SECCOMP_MODE_DISABLED ||
+	    (seccomp_mode == SECCOMP_MODE_FILTER && program == 0))
 		return;
 	if (seccomp_mode == SECCOMP_MODE_FILTER && weir_table_bound() > 0)
 		weir_carry_here(WEIR_CARRY_SURVIVORS);
@@ -132,7 +134,7 @@ WEIR_EXPORT int prctl(int option, ...)
 		a[i] = va_arg(list, unsigned long);
 	va_end(list);
 	if (option == PR_SET_SECCOMP)
-		weir_before_filter((int)a[0]);
+		weir_before_filter((int)a[0], a[1]);
 	return weir_real()->prctl(option, a[0], a[1], a[2], a[3]);
 }
 

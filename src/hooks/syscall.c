@@ -128,8 +128,10 @@ static bool process(long number, const struct arguments *x, long *result)
 	case SYS_wait4: *result = wait4((pid_t)x->a[0], AT(1), INT(2), AT(3)); return true;
 #ifdef SYS_seccomp
 	case SYS_seccomp:
-		if (x->a[0] <= SECCOMP_SET_MODE_FILTER)
-			weir_before_filter(SECCOMP_MODE_FILTER);
+		if (x->a[0] == SECCOMP_SET_MODE_STRICT)
+			weir_before_filter(SECCOMP_MODE_STRICT, 0);
+		else if (x->a[0] == SECCOMP_SET_MODE_FILTER)
+			weir_before_filter(SECCOMP_MODE_FILTER, (unsigned long)x->a[2]);
 		return false;
 #endif
 	case SYS_exit_group: _exit(INT(0));
