@@ -141,11 +141,11 @@ WEIR_EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, i
 	return recvfrom(fd, buf, len, flags, from, from_len);
 }
 
-/* Whoever asks for credentials gets those of nobody with what was sent before he asked, and
- * with the end (SO_PASSCRED in unix(7)); what comes later the kernel carries. */
-static void give_no_credentials(int fd, struct msghdr *msg, size_t room)
+/* Whoever asks for credentials (SO_PASSCRED in unix(7)) gets those of nobody with what was
+ * sent before he asked, and all zeros with the end; what comes later the kernel carries. */
+static void give_no_credentials(int fd, struct msghdr *msg, size_t room, bool end)
 {
-	struct ucred nobody = {0, (uid_t)65534, (gid_t)65534};
+	struct ucred nobody = {0, end ? 0 : (uid_t)65534, end ? 0 : (gid_t)65534};
 
 	if (os_getsockopt_int(fd, SO_PASSCRED) <= 0)
 		return;
@@ -189,7 +189,7 @@ static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 	msg->msg_controllen = 0;
 	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
 	if (__builtin_expect(load32_relaxed(&end.in.pipe->hand_over), 0))
-		give_no_credentials(fd, msg, room);
+		give_no_credentials(fd, msg, room, n == 0 && weir_pipe_used(&end.in) == 0);
 	return n;
 }
 

@@ -387,7 +387,7 @@ static void take(struct world *w, const struct object *o, int n, int flags)
 {
 	struct way *in = way_in(w, o);
 
-	if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
+	if (flags & (MSG_PEEK | MSG_OOB))
 		return;
 	in->bytes = in->bytes > n ? in->bytes - n : 0;
 	if (in->known && in->bytes == 0)
@@ -569,8 +569,8 @@ static void send_much(struct world *w, int actor, int place)
 	if (!o || o->kind != END)
 		return;
 	struct way *out = way_out(w, o);
-	if (out->write_ended || !is_certain(w, o, out) || out->charge || o->watched_out ||
-	    is_awaited(w, o))
+	if (out->write_ended || !is_certain(w, o, out) || out->charge || out->full ||
+	    o->watched_out || is_awaited(w, o))
 		return;
 	struct call *c = add(w, actor, one_in(w, 2) ? CALL_send : CALL_write);
 	c->a[0] = place;
