@@ -230,6 +230,16 @@ static int pending_error(int fd, int flags)
 	return 0;
 }
 
+/* Would the next message be an error? After others it is left for the next call. */
+static bool error_is_next(int fd)
+{
+	struct weir_end end;
+
+	if (!weir_end_of(fd, &end) || weir_pipe_used(&end.in) > 0)
+		return false;
+	return weir_end_true_events(&end, (short)os_poll_now(fd, 0)) & POLLERR;
+}
+
 /* Looks at the clock after each message, as recvmmsg(2) says the kernel does. Urgent data
  * ends it. */
 WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags,
@@ -250,7 +260,7 @@ WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, i
 		errno = error;
 		return -1;
 	}
-	while (done < count) {
+	while (done < count && !(done > 0 && error_is_next(fd))) {
 		ssize_t n = recvmsg(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
 		if (n < 0)
 			return done ? (int)done : -1;
