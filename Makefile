@@ -35,9 +35,13 @@ all: $(B)/libweir.so $(B)/weir
 help:
 	@echo 'all (build/libweir.so, build/weir), install, uninstall, clean'
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
-	@echo 'stress (random death and slots, for MINUTES=5)'
+	@echo 'stress (random death and slots, for MINUTES=5), damage (flipped bits, for MINUTES=5)'
 	@echo 'fuzz (random programs, compared with the kernel, for CALLS=10000000)'
-	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
+	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions)'
+	@echo 'model (the protocol, checked exhaustively with spin)'
+	@echo 'bench (speed against everything else, a quarter of an hour; bench-programs builds what it runs)'
+	@echo 'coverage (a table of lines and branches of src that tests run)'
+	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
 $(B)/flags: FORCE
@@ -87,6 +91,8 @@ test_sources := $(wildcard tests/programs/*.c)
 test_programs := $(patsubst tests/programs/%.c,$(B)/tests/%,$(test_sources)) \
 	$(patsubst tests/programs/%.c,$(B)/tests/%-fortified,$(test_sources))
 TEST_FLAGS := -std=gnu11 -g -Wall -Wextra -Iinclude -pthread
+# What flips bits in a running session.
+test_programs += $(B)/tests/damage
 test_programs += $(patsubst tests/programs/%.cc,$(B)/tests/%,$(wildcard tests/programs/*.cc))
 # Programs that no preloading reaches.
 static_sources := $(wildcard tests/programs/static/*.c)
@@ -103,6 +109,11 @@ $(B)/tests/%-fortified: tests/programs/%.c tests/programs/check.h
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(TEST_FLAGS) -O2 -D_FORTIFY_SOURCE=2 -o $@ $<
+
+$(B)/tests/damage: tests/damage/damage.c $(call object,$(lower))
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(B)/tests/%: tests/programs/%.cc
 	@mkdir -p $(@D)
@@ -141,19 +152,40 @@ $(B)/examples/unit-test/trusting $(B)/examples/unit-test/careful: examples/unit-
 
 examples: $(example_programs)
 
-$(B)/bench/%: bench/%.c
+bench_programs := $(B)/bench/sockets $(B)/bench/ring $(B)/bench/mutex $(B)/bench/memcpy
+
+# Each with what carries its bytes inlined into the workloads.
+$(B)/bench/%: bench/%/main.c $(wildcard bench/*/*.c bench/*/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(LTO) $(WARNINGS) -Ibench -pthread -o $@ $(wildcard bench/$*/*.c bench/common/*.c)
 
-bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
-	bench/run
+# tokio's part is built offline, from Debian's sources of it, where they are.
+CARGO ?= $(firstword $(wildcard /usr/bin/cargo) cargo)
+RUSTC ?= $(firstword $(wildcard /usr/bin/rustc) rustc)
+ifneq ($(and $(wildcard /usr/share/cargo/registry/tokio-1.*),$(shell command -v $(CARGO))),)
+bench_programs += $(B)/bench/tokio
+endif
+
+$(B)/bench/tokio: $(wildcard bench/tokio/* bench/tokio/*/*)
+	@mkdir -p $(B)/bench/cargo
+	$(call say,CARGO)
+	$(Q)cp -r bench/tokio/. $(B)/bench/cargo
+	$(Q)cd $(B)/bench/cargo && RUSTC=$(RUSTC) $(CARGO) build --quiet --release --offline --target-dir target
+	$(Q)cp $(B)/bench/cargo/target/release/bench-tokio $@
+
+bench-programs: $(bench_programs)
+
+bench: all bench-programs
+	bench/run --json $(B)/bench/results.json --svg $(B)/bench/results.svg
 	bench/run --faults
 
-test: all unit_build canary fuzzers differ test-programs sanitized examples
+checked := all unit_build library-canaries explorers fuzzers differ test-programs sanitized examples bench-programs
+
+test: $(checked) canary
 	tests/run-all
 
-check: all unit_build fuzzers differ test-programs sanitized
+check: $(checked)
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -169,6 +201,16 @@ chaos: all
 MINUTES := 5
 stress: all test-programs
 	tests/stress $(MINUTES)
+
+# The protocol of bells and locks as a model, in all scenarios and with each of its fences,
+# re-checks and bells removed in turn; tests/model.bats has the small ones.
+model:
+	MODEL_BUILD=$(CURDIR)/$(B)/model tests/model/run
+
+damage: all test-programs sanitized
+	$(B)/tests/damage --seconds $$(($(MINUTES) * 30)) $(B)/weir $(B)/tests/exchange
+	WEIR_LIBRARY=$(B)/asan/libweir.so LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+		$(B)/tests/damage --seconds $$(($(MINUTES) * 30)) $(B)/weir $(B)/tests/exchange
 
 # The layers below the hooks under the sanitizers, in builds of their own. Their
 # instructions mislead gcc about what poll does with its array.
@@ -188,6 +230,22 @@ sanitized:
 	@$(MAKE) --no-print-directory B=$(B)/tsan LTO= CFLAGS='$(TSAN)' \
 		TEST_FLAGS='$(TEST_FLAGS) $(TSAN)' $(B)/tsan/tests/threads
 
+# Which lines the unit tests and the bats files run. clang's counters lie in a file that
+# each process maps, so that who is killed, or execs, has counted, too. A process that may
+# not write that file counts for itself.
+COVERAGE := $(B)/coverage
+coverage_flags := -O0 -g -Wno-unused-command-line-argument -fcoverage-mapping -fprofile-update=atomic -mllvm -runtime-counter-relocation \
+	-fprofile-instr-generate=$(CURDIR)/$(COVERAGE)/raw/%m%c.profraw
+
+coverage: all test-programs examples library-canaries
+	rm -rf $(COVERAGE)/raw
+	mkdir -p $(COVERAGE)/raw
+	ln -sfn ../tests $(COVERAGE)/tests
+	ln -sfn ../canaries $(COVERAGE)/canaries
+	ln -sfn ../examples $(COVERAGE)/examples
+	$(MAKE) B=$(COVERAGE) CC=clang LTO= CFLAGS='$(coverage_flags)' all unit_build
+	tests/coverage $(COVERAGE)
+
 # Each canary replaces the function that it is named after by a broken one; the
 # random test must notice. It links without the optimiser that would know better.
 canaries := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/canaries/*.c))
@@ -198,9 +256,63 @@ $(B)/canaries/%: tests/canaries/%.c $(B)/obj/endpoint/model_test.o $(call object
 	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fno-lto -Wl,--wrap=$* -o $@ $^
 
 canary: $(canaries)
-	@for c in $^; do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
+	@for c in $(canaries); do status=0; timeout 60 $$c >$$c.log 2>&1 || status=$$?; \
 		[ $$status -eq 1 ] || { echo "$$c: status $$status, see $$c.log"; exit 1; }; done
 
+# The same in a whole library, for the tests of damage and of storms.
+library_canaries := $(patsubst tests/canaries/library/%.c,$(B)/canaries/library/%/libweir.so,\
+	$(wildcard tests/canaries/library/*.c))
+
+$(B)/canaries/library/%/libweir.so: tests/canaries/library/%.c $(library_objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) -shared $(COMMON) $(CFLAGS) $(PIC) $(LDFLAGS) $(HARD) -fno-lto -Wl,-z,initfirst \
+		-Wl,-Bsymbolic-functions -Wl,--wrap=$* -o $@ $^
+
+library-canaries: $(library_canaries)
+
+# Every interleaving of the real code: the layers below the hooks, with their atomics,
+# locks and system calls played by a scheduler (tests/explore/world.h).
+explore_code := $(filter-out src/base/os.c src/carry/% src/endpoint/deadlock.c src/endpoint/stuck.c,$(lower) $(endpoint))
+explore_code_objects := $(patsubst %.c,$(B)/explore/%.o,$(explore_code))
+explore_objects := $(patsubst %.c,$(B)/explore/%.o,$(filter-out %_test.c,$(wildcard tests/explore/*.c)))
+# Variables begin as zeros, so that equal states look equal.
+EXPLORE_FLAGS := $(COMMON) -O2 -g $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero)
+explore_wraps := weir_die weir_damaged sched_yield clock_gettime $(addprefix weir_lock_,try wait release)
+explore_link = $(CC) -pthread -o $@ $(addprefix -Wl$(comma)--wrap=,$(explore_wraps))
+explore_canaries := $(patsubst tests/explore/canaries/%.sed,$(B)/explore/canaries/%,$(wildcard tests/explore/canaries/*.sed))
+comma := ,
+explorers := $(B)/explore/explore $(B)/explore/kernel_test $(explore_canaries)
+
+# The locks themselves are played, too.
+$(filter-out %/base/lock.o,$(explore_code_objects)): EXPLORE_FLAGS += -fsanitize=thread
+$(B)/explore/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(EXPLORE_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/explore/explore: $(explore_objects) $(explore_code_objects)
+	$(call say,LD)
+	$(Q)$(explore_link) $^
+
+$(B)/explore/kernel_test: $(B)/explore/tests/explore/kernel_test.o $(B)/explore/tests/explore/kernel.o
+	$(call say,LD)
+	$(Q)$(CC) -pthread -o $@ $^
+
+# The file that the first line names, changed, in the place of the real one.
+$(explore_canaries): $(B)/explore/canaries/%: tests/explore/canaries/%.sed $(explore_objects) $(explore_code_objects)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)source=$$(sed -n '1s/^# \([^ ]*\) .*/\1/p' $<) && sed -f $< $$source > $@.c && \
+		if cmp -s $$source $@.c; then echo "$<: nothing changed in $$source"; exit 1; fi && \
+		$(CC) $(EXPLORE_FLAGS) -w -fsanitize=thread -c $@.c -o $@.o && \
+		$(explore_link) $@.o $$(echo $(filter %.o,$^) | tr ' ' '\n' | grep -v "/$${source%.c}.o")
+
+explorers: $(explorers)
+
+explore: $(B)/explore/explore
+	$< --bound $(BOUND)
+BOUND := 3
 # Random programs of calls, run natively and under weir (tests/differ). What differs stays in
 # build/differ/found, shrunk. The short form is in tests/differ.bats. Its canaries are whole libraries.
 CALLS ?= 10000000
@@ -248,13 +360,17 @@ fuzz-rules: $(B)/fuzz/rule
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=300 -timeout=5 -artifact_prefix=$(B)/fuzz/ \
 		$(B)/fuzz/corpus/rule tests/fuzz/corpus/rule
 
+linted := .ci/run tests/run-all tests/stress tests/install-dependencies tests/model/run \
+	tests/programs/loopback.bash $(wildcard examples/*/run bench/programs/*.bash) \
+	$(addprefix tests/,$(addsuffix .bats,access bench chaos ctl cycles damage deadlock explore faults hostile \
+	inside manual model stalls storm))
+
 lint:
-	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc \
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc -D__cppcheck__ -D__x86_64__ \
 		--enable=warning,performance,portability \
-		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
-		tests/manual.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
-		$(wildcard examples/*/run tests/install-dependencies)
+		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c \
+		src tests/explore
+	shellcheck -x $(linted)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
@@ -281,8 +397,9 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress chaos \
-	sanitize sanitized canary fuzzers fuzz-rules differ fuzz lint format install uninstall clean FORCE
+.PHONY: all help unit unit_build test test-programs examples bench bench-programs check check-programs \
+	stress damage coverage chaos model sanitize sanitized canary library-canaries explorers explore fuzzers fuzz-rules differ fuzz lint \
+	format install uninstall clean FORCE
 .SECONDARY:
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/explore -name '*.d' 2>/dev/null)

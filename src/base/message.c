@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -47,12 +48,33 @@ void weir_say(const char *format, ...)
 	va_end(arguments);
 }
 
+/* Standard error may itself be a pair, and a damaged one: nothing is said twice. */
 void weir_die(const char *format, ...)
 {
+	static _Thread_local bool dying;
 	va_list arguments;
 
-	va_start(arguments, format);
-	say(format, arguments);
-	va_end(arguments);
+	if (!dying) {
+		dying = true;
+		va_start(arguments, format);
+		say(format, arguments);
+		va_end(arguments);
+	}
 	abort();
+}
+
+static int damaged_status = -1; /* -1: by abort */
+
+void weir_damaged_exits(int status)
+{
+	damaged_status = status;
+}
+
+void weir_damaged(const char *what)
+{
+	if (damaged_status >= 0) {
+		weir_say("the session's memory is damaged: %s", what);
+		_exit(damaged_status);
+	}
+	weir_die("the session's memory is damaged: %s", what);
 }

@@ -43,7 +43,13 @@ bool os_task_lives(uint32_t tid);               /* false for a zombie; true wher
 /* SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; -1 for none. */
 int os_timeout_ms(int fd, int option);
 
-/* Acts on each open descriptor: those that /proc lists, else all low numbers. */
+/* Which namespace of that name ("pid", "net") this process is in; 0 where /proc does not say. */
+uint64_t os_namespace(const char *name);
+
+/* How many seccomp filters this process is under; 0 where /proc does not say. */
+uint32_t os_filters(void);
+
+/* Acts on each open descriptor, and without /proc perhaps on some that are not. */
 void os_each_descriptor(void (*act)(int fd));
 
 /* Has this process a handler for a signal that may come? `restarting`: also one

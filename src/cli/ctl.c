@@ -198,6 +198,7 @@ int weir_command_ctl(int argc, char **argv)
 	struct weir_ctl c = { .name = NULL };
 
 	os_resolve();
+	weir_damaged_exits(WEIR_EXIT_FAILED);
 	if (argc > 1 && !strcmp(argv[1], "--help"))
 		return weir_command_help(2, help);
 	if (!read_words(&c, argv + (argc > 0)))

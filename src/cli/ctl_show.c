@@ -37,9 +37,10 @@ static void show_session(const struct weir_ctl *c, const struct weir_found_sessi
 
 	snprintf(path, sizeof path, "/proc/%u/fd/%u", s->pid, s->fd);
 	proc_name(s->pid, name, sizeof name);
-	if (weir_session_attach(&weir_session, path) != 0) {
+	int error = weir_session_attach(&weir_session, path);
+	if (error) {
 		if (!c->json)
-			printf("%-10u %-16s of another version of weir\n", s->pid, name);
+			printf("%-10u %-16s %s\n", s->pid, name, weir_session_fault(error));
 		return;
 	}
 	if (c->json) {
@@ -160,7 +161,7 @@ static bool is_stalled(uint32_t index, int side, int op)
 {
 	const struct weir_fault_state *s = weir_pair_fault_state(&weir_session, index, side, op);
 
-	return load64_relaxed(&s->held_until) == UINT64_MAX;
+	return load64_relaxed(&s->held) == UINT64_MAX;
 }
 
 static void show_direction(uint32_t index, int direction)

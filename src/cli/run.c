@@ -106,8 +106,10 @@ static int open_session(struct run *r)
 {
 	int error = weir_session_create(&r->session, &r->arguments.config, &r->plan, &r->session_fd);
 
-	if (error)
-		return failed("cannot make the session's memory", -error);
+	if (error) {
+		weir_say("cannot make the session: %s", weir_session_trouble(error));
+		return WEIR_EXIT_FAILED;
+	}
 	r->session_fd = weir_descriptor_above_standard(r->session_fd);
 	if (r->session_fd < 0)
 		return failed("cannot keep the session's memory", errno);

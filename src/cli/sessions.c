@@ -122,9 +122,15 @@ bool weir_session_open(uint32_t pid, struct weir_found_session *opened)
 	snprintf(path, sizeof path, "/proc/%u/fd/%u", chosen->pid, chosen->fd);
 	int error = weir_session_attach(&weir_session, path);
 	if (error)
-		weir_say("session %u: %s", chosen->pid,
-		         error == -EPROTO ? "of another version of weir" : strerror(-error));
+		weir_say("session %u: %s", chosen->pid, weir_session_fault(error));
 	return error == 0;
+}
+
+const char *weir_session_fault(int error)
+{
+	if (error == -EPROTO)
+		return "of another version of weir";
+	return error == -EBADMSG ? "its memory is damaged" : strerror(-error);
 }
 
 /* ---- descriptors ---- */

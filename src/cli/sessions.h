@@ -27,4 +27,7 @@ bool weir_session_open(uint32_t pid, struct weir_found_session *opened);
  * errno: ESRCH where no process is known to hold one. The caller closes it. */
 int weir_session_borrow(uint32_t index, int side, int *why);
 
+/* Why a session cannot be attached to: what weir_session_attach gave, in words. */
+const char *weir_session_fault(int error);
+
 #endif

@@ -198,9 +198,9 @@ static void watch_pair(uint32_t index, uint64_t before, uint64_t now)
 
 void weir_deadlock_watch(uint64_t before, uint64_t now)
 {
-	uint32_t touched = load32_acquire(&weir_session.header->slots_touched);
+	uint32_t touched = doubled_glance(&weir_session.header->slots_touched);
 
 	for (uint32_t i = 0; i < touched && i < weir_session.slot_count; i++)
-		if (load32_acquire(&weir_session.slots[i].state) == WEIR_SLOT_USED)
+		if (doubled_glance(&weir_session.slots[i].state) == WEIR_SLOT_USED)
 			watch_pair(i, before, now);
 }

@@ -35,7 +35,7 @@ bool weir_end_is_held(const struct weir_end *end, int op, uint64_t *until)
 {
 	if (!weir_is_faulty(end, op))
 		return false;
-	*until = load64_acquire(&state_of(end, op)->held_until);
+	*until = weir_fault_held_until(state_of(end, op));
 	if (*until == UINT64_MAX && is_over(end, op))
 		weir_end_release(end, op);
 	else if (*until == UINT64_MAX)
@@ -98,7 +98,7 @@ static int wait_blocking(const struct weir_end *end, int op, uint64_t until)
 	uint32_t seen = load32_acquire(&state->releases);
 	uint64_t give_up = deadline(end, op);
 
-	if (load64_acquire(&state->held_until) != until)
+	if (weir_fault_held_until(state) != until)
 		return WEIR_WAIT_AGAIN;
 	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
 	int r = -ENOSYS;
@@ -123,7 +123,7 @@ static int wait_for_release(const struct weir_end *end, int op)
 
 	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
 	while (r == 0 && now < give_up && !is_over(end, op) &&
-	       load64_acquire(&state->held_until) == UINT64_MAX) {
+	       weir_fault_held_until(state) == UINT64_MAX) {
 		r = wait_for_time(now + STEP_NS < give_up ? now + STEP_NS : give_up);
 		if (r < 0 && r != -EINTR) { /* no descriptor is free */
 			r = wait_for_word(&state->releases, seen, UINT64_MAX);
@@ -171,7 +171,7 @@ void weir_end_release(const struct weir_end *end, int op)
 {
 	struct weir_fault_state *state = state_of(end, op);
 
-	store64_release(&state->held_until, 0);
+	weir_fault_hold_until(state, 0);
 	wake(state);
 }
 
@@ -182,7 +182,7 @@ void weir_end_stall(const struct weir_end *end, int op)
 
 	or64_ordered(&weir_session.plan->holding, WEIR_DONE_BIT);
 	store32_relaxed(&state->touched, 1);
-	store64_release(&state->held_until, UINT64_MAX);
+	weir_fault_hold_until(state, UINT64_MAX);
 	or64_ordered(op == WEIR_OP_READ ? &pipe->rules_read : &pipe->rules_write, WEIR_DONE_BIT);
 }
 

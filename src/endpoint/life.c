@@ -17,17 +17,16 @@ static void suspect(const struct weir_pipe_ref *ref, uint32_t times)
 }
 
 /* A bell that nobody needs would look like data that nobody read, and give the
- * peer an ECONNRESET. */
+ * peer an ECONNRESET. With the locks, because a writer at work may be about to ring
+ * for bytes that have been read. */
 static void take_stale_bells(const struct weir_end *end)
 {
 	struct weir_pipe *pipe = end->in.pipe;
 
-	if (weir_is_bare() || (load32_relaxed(&pipe->bells) == 0 &&
-	                       load32_relaxed(&pipe->saturated) == WEIR_FLOWING))
+	if (weir_is_bare() || weir_pipe_used(&end->in) > 0 || weir_pipe_lock(&end->in) != 0)
 		return;
-	if (weir_pipe_used(&end->in) > 0 || weir_pipe_lock(&end->in) != 0)
-		return;
-	if (weir_pipe_used(&end->in) == 0)
+	if (weir_pipe_used(&end->in) == 0 &&
+	    (load32_relaxed(&pipe->bells) || load32_relaxed(&pipe->saturated) != WEIR_FLOWING))
 		weir_bell_settle(&end->in, end->fd);
 	weir_pipe_unlock(&end->in);
 }
@@ -120,8 +119,10 @@ void weir_end_identify(const struct weir_end *end)
 	if (load64_relaxed(&shared->cookie) != 0)
 		return;
 	store64_relaxed(&shared->inode, os_inode(end->fd));
-	store64_release(&shared->cookie, os_socket_cookie(end->fd));
-	add32_relaxed(&weir_session.header->shared_ends, 1);
+	uint64_t cookie = os_socket_cookie(end->fd);
+	store64_relaxed(&shared->cookie_again, cookie);
+	store64_release(&shared->cookie, cookie);
+	add32_ordered(&weir_session.header->shared_ends, 1);
 }
 
 void weir_endpoints_before_fork(void)

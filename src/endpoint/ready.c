@@ -104,6 +104,14 @@ short weir_end_true_events(const struct weir_end *end, short revents)
 	return revents;
 }
 
+/* A writer at work may have looked before somebody watched: what it does, it does as if
+ * nobody did. */
+static void await_writer(const struct weir_pipe_ref *ref)
+{
+	if (!weir_is_bare() && weir_pipe_lock_writer(ref) == 0)
+		weir_pipe_unlock_writer(ref);
+}
+
 void weir_end_watch(const struct weir_end *end, short events, bool edges)
 {
 	if (events & INPUT)
@@ -111,6 +119,10 @@ void weir_end_watch(const struct weir_end *end, short events, bool edges)
 		             WEIR_WATCH_INPUT | (edges ? WEIR_WATCH_EDGES : 0U));
 	if (events & ROOM)
 		or32_ordered(&end->out.pipe->watch, WEIR_WATCH_ROOM);
+	if (events & INPUT)
+		await_writer(&end->in);
+	if (events & ROOM)
+		await_writer(&end->out);
 	weir_end_make_exact(end, events);
 }
 

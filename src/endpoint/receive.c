@@ -41,11 +41,13 @@ static bool owes(const struct weir_pipe_ref *in)
 	             : (watch & WEIR_WATCH_EDGES) && load32_relaxed(&pipe->bells) > 1;
 }
 
+/* While the lock was waited for, the writer may have found the room and filled it. */
 static void settle(const struct weir_end *end)
 {
 	if (weir_is_bare() || weir_pipe_lock_writer(&end->in) != 0)
 		return;
-	weir_bell_settle(&end->in, end->fd);
+	if (owes(&end->in))
+		weir_bell_settle(&end->in, end->fd);
 	weir_end_follow(end);
 	weir_pipe_unlock_writer(&end->in);
 }
@@ -53,7 +55,7 @@ static void settle(const struct weir_end *end)
 /* SO_PEEK_OFF moves on with peeks and back with consumption (socket(7)). */
 static size_t peek(const struct weir_end *end, struct weir_span *span, size_t len)
 {
-	weir_word32 *word = &end->slot->end[end->side].peek_off;
+	weir_doubled *word = &end->slot->end[end->side].peek_off;
 	uint32_t offset = load32_relaxed(word);
 	size_t n = weir_pipe_peek(&end->in, span, len, offset ? offset - 1 : 0);
 
@@ -64,13 +66,38 @@ static size_t peek(const struct weir_end *end, struct weir_span *span, size_t le
 
 static size_t take(const struct weir_end *end, struct weir_span *span, size_t len)
 {
-	weir_word32 *word = &end->slot->end[end->side].peek_off;
+	weir_doubled *word = &end->slot->end[end->side].peek_off;
 	size_t n = weir_pipe_take(&end->in, span, len);
 	uint32_t offset = load32_relaxed(word);
 
 	if (__builtin_expect(offset != 0, 0))
 		store32_relaxed(word, offset - 1 > n ? offset - (uint32_t)n : 1);
 	return n;
+}
+
+static size_t peek_once(const struct weir_end *end, struct weir_span *span, size_t len)
+{
+	size_t n = peek(end, span, len);
+
+	if (n > 0 && owes(&end->in))
+		settle(end);
+	return n;
+}
+
+/* For a watcher of edges, what comes until the bells are settled belongs to the same
+ * call: no edge may tell of it, and who gets less than he asked for takes the ring for
+ * empty (epoll(7)). */
+static size_t take_all(const struct weir_end *end, struct weir_span *span, size_t len)
+{
+	size_t total = 0, n;
+
+	do {
+		n = take(end, span, len - total);
+		total += n;
+		if (n > 0 && owes(&end->in))
+			settle(end);
+	} while (n > 0 && total < len && (load32_relaxed(&end->in.pipe->watch) & WEIR_WATCH_EDGES));
+	return total;
 }
 
 /* Is there a byte that the call would give, had it room? */
@@ -102,21 +129,20 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
 	weir_note_life(&pipe->reader_life);
 	if (load32_relaxed(&pipe->carrier) == WEIR_BY_KERNEL) {
 		n = WEIR_TO_KERNEL;
-	} else if (__builtin_expect(rules != 0, 0) && !weir_is_calm(end, WEIR_OP_READ, rules, span, len)) {
+	} else if (__builtin_expect(rules != 0, 0) &&
+	           !weir_is_calm(end, WEIR_OP_READ, rules, span, &len, how & MSG_PEEK)) {
 		n = NOT_TRIED;
 	} else {
 		n = 0;
 		if (__builtin_expect(f != NULL, 0))
 			n = weir_faulty_before_take(f, *span, &len, how, !(how & FIRST));
 		if (n == 0)
-			n = (ssize_t)(how & MSG_PEEK ? peek(end, span, len)
-			                               : take(end, span, len));
+			n = (ssize_t)(how & MSG_PEEK ? peek_once(end, span, len)
+			                             : take_all(end, span, len));
 		if (__builtin_expect(f != NULL, 0) && n > 0 && !(how & MSG_PEEK))
 			weir_faulty_after_take(f, (size_t)n);
 		if (n > 0 && (how & FIRST) && !(how & MSG_PEEK))
 			store64_relaxed(&pipe->reads, load64_relaxed(&pipe->reads) + 1);
-		if (n > 0 && owes(&end->in))
-			settle(end);
 	}
 	weir_pipe_unlock_reader(&end->in);
 	return n;

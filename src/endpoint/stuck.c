@@ -1,6 +1,5 @@
 #include "endpoint/stuck.h"
 
-#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -24,12 +23,12 @@ bool weir_sleeps_in_vain(const struct weir_slot *slot, int i)
 	bool writes = i / 4 % 2;
 	uint64_t used = load64_acquire(&pipe->tail) - load64_acquire(&pipe->head);
 
-	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
+	if (doubled_glance(&pipe->carrier) != WEIR_BY_RING)
 		return false;
 	if (!writes)
 		return used == 0;
 	uint64_t limit = load64_relaxed(&pipe->limit), wake_at = load64_relaxed(&pipe->wake_at);
-	return load32_relaxed(&pipe->saturated) != WEIR_FLOWING &&
+	return doubled_glance(&pipe->saturated) != WEIR_FLOWING &&
 	       (used >= limit || limit - used < wake_at);
 }
 
@@ -57,7 +56,7 @@ static bool is_timed_or_held(uint32_t index)
 	for (int i = 0; i < 4 && weir_plan_holds(weir_session.plan); i++) {
 		const struct weir_fault_state *state =
 		        weir_pair_fault_state(&weir_session, index, i / 2, i % 2);
-		if (load64_acquire(&state->held_until) != 0)
+		if (load64_acquire(&state->held) != 0)
 			return true;
 	}
 	return false;
@@ -93,7 +92,7 @@ static const struct weir_sleeper *sleeper_in(const struct weir_stuck *s, uint32_
 {
 	const struct weir_slot *slot = slot_of(index);
 
-	if (load32_acquire(&slot->state) != WEIR_SLOT_USED)
+	if (doubled_glance(&slot->state) != WEIR_SLOT_USED)
 		return NULL;
 	for (int i = 0; i < WEIR_SLOT_SLEEPERS; i++) {
 		const struct weir_sleeper *sleeper = weir_slot_sleeper(slot, i);
@@ -108,7 +107,7 @@ static const struct weir_sleeper *sleeper_in(const struct weir_stuck *s, uint32_
 static const struct weir_sleeper *find_sleeper(const struct weir_stuck *s, uint32_t tid,
                                                uint32_t *index)
 {
-	uint32_t touched = load32_acquire(&weir_session.header->slots_touched);
+	uint32_t touched = doubled_glance(&weir_session.header->slots_touched);
 	const struct weir_sleeper *sleeper = NULL;
 
 	for (uint32_t i = 0; i < s->pairs && !sleeper; i++)
@@ -171,17 +170,19 @@ static bool is_other_descriptor(void *context, uint32_t fd)
 	                      inode != load64_relaxed(&h->slot->end[1].inode));
 }
 
-/* Each has taken its record with its first thread (pair/life.h). */
+/* Each process has taken its record with its first thread (pair/life.h); 0: nobody. */
+static uint32_t life_holder(uint32_t i)
+{
+	return weir_lock_owner(&weir_session.lives[i].lock);
+}
+
 static bool is_of_session(uint32_t pid)
 {
 	uint32_t touched = load32_acquire(&weir_session.header->lives_touched);
 
-	for (uint32_t i = 0; i < touched && i < WEIR_LIVES_MAX; i++) {
-		int word = __atomic_load_n(&weir_session.lives[i].lock.__data.__lock,
-		                           __ATOMIC_ACQUIRE);
-		if (((uint32_t)word & FUTEX_TID_MASK) == pid)
+	for (uint32_t i = 0; i < touched && i < WEIR_LIVES_MAX; i++)
+		if (life_holder(i) == pid)
 			return true;
-	}
 	return false;
 }
 
@@ -214,6 +215,23 @@ static bool add_holders(struct weir_stuck *s, uint32_t index)
 	return !(a_left || b_left) || proc_each("/proc", look_at_process, &h);
 }
 
+/* /proc may hide other users' processes (hidepid, proc(5)): who is not seen may be
+ * awake, and hold anything. */
+static bool all_are_seen(void)
+{
+	uint32_t touched = load32_acquire(&weir_session.header->lives_touched);
+	char folder[PATH_SIZE];
+
+	for (uint32_t i = 0; i < touched && i < WEIR_LIVES_MAX; i++) {
+		uint32_t tid = life_holder(i);
+		snprintf(folder, sizeof(folder), "/proc/%u", tid);
+		if (tid != 0 && os_call(SYS_access, (long)folder, 0, 0, 0, 0, 0) < 0 &&
+		    life_holder(i) == tid)
+			return false;
+	}
+	return true;
+}
+
 /* ---- all of them ---- */
 
 /* Processes lead to pairs, and pairs to processes, until no new ones come. */
@@ -237,6 +255,8 @@ static bool find_once(struct weir_stuck *s, uint32_t pid, uint32_t index)
  * did, and from then on there is nobody to wake the first. */
 bool weir_stuck_find(struct weir_stuck *s, uint32_t pid, uint32_t index)
 {
+	if (load32_acquire(&weir_session.header->strangers) || !all_are_seen())
+		return false;
 	if (!find_once(s, pid, index))
 		return false;
 	struct weir_stuck before = *s;

@@ -13,11 +13,22 @@ weir_word32 weir_own_process;
 static weir_word32 references[WEIR_MAX_PAIRS_MAX][2];
 static weir_word32 bound;
 
+/* A process comes into another PID namespace by its birth alone. */
+static bool is_elsewhere(const struct weir_header *h)
+{
+	return os_namespace("pid") != h->pid_namespace || os_namespace("net") != h->net_namespace;
+}
+
 void weir_own_life_begins(void)
 {
+	weir_lock_forked();
 	store32_relaxed(&weir_own_process, (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0));
-	if (weir_session.header)
-		store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));
+	if (!weir_session.header)
+		return;
+	weir_lock_strangers = &weir_session.header->strangers;
+	if (is_elsewhere(weir_session.header))
+		store32_release(&weir_session.header->strangers, 1);
+	store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));
 }
 
 /* An entry: generation in the high half, then slot index + 1, then the side. */

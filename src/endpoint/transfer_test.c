@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include "base/test_random.h"
+#include "endpoint/faulty.h"
 #include "endpoint/test_end.h"
+#include "pipe/bell.h"
 
 enum { WORKERS = 3, STREAM = 60000, PIECE_MAX = 200, KILLS = 40, KILL_US_MAX = 3000 };
 
@@ -389,6 +391,117 @@ static void killed_with_locks_held(void)
 	weir_pair_discard(&weir_session, end[1].index, end[1].generation);
 }
 
+/* Somebody dies with the writer lock held while the kernel's queue was full: who waits for
+ * room afterwards sleeps, whatever is left in the queue. */
+static void waits_after_a_death(bool drained)
+{
+	struct weir_end end[2];
+	char bytes[4096];
+
+	test_ends_open(end, 4);
+	CHECK_EQ(test_send(&end[0], "1234", 4, 0), 4);
+	CHECK_EQ(weir_pipe_lock_writer(&end[0].out), 0);
+	weir_bell_saturate(&end[0].out, end[0].fd, WEIR_SATURATED, 1);
+	weir_pipe_unlock_writer(&end[0].out);
+	pid_t child = fork();
+	if (child == 0) {
+		weir_pipe_lock(&end[1].in);
+		while (drained && os_recv_now(end[1].fd, bytes, sizeof(bytes), 0) > 0)
+			;
+		raise(SIGKILL);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_EQ(weir_pipe_lock_writer(&end[0].out), 0);
+	weir_bell_saturate(&end[0].out, end[0].fd, WEIR_SATURATED, 1);
+	weir_pipe_unlock_writer(&end[0].out);
+	CHECK_EQ(os_send_now(end[0].fd, weir_bell_unreadable(), 1, 0), -EAGAIN);
+	CHECK_EQ(os_poll_now(end[1].fd, POLLIN), POLLIN);
+	CHECK_EQ(test_receive(&end[1], bytes, 4, MSG_DONTWAIT), 4);
+	CHECK_EQ(os_poll_now(end[0].fd, POLLOUT), POLLOUT);
+	test_ends_close(end);
+}
+
+static void waits_for_room_after_a_death(void)
+{
+	waits_after_a_death(false);
+	waits_after_a_death(true);
+}
+
+struct watcher {
+	struct weir_end end;
+	weir_word32 done;
+};
+
+static void *watch_input(void *argument)
+{
+	struct watcher *w = argument;
+
+	weir_end_watch(&w->end, POLLIN, false);
+	store32_release(&w->done, 1);
+	return NULL;
+}
+
+/* A writer at work when the watch begins does not know of it: it must have ended. */
+static void watches_begin_between_writes(void)
+{
+	struct watcher watcher = {.done = 0};
+	struct timespec pause = {0, 50000000};
+	struct weir_end end[2];
+	pthread_t thread;
+
+	test_ends_open(end, 64);
+	watcher.end = end[1];
+	CHECK_EQ(weir_pipe_lock_writer(&end[0].out), 0);
+	pthread_create(&thread, NULL, watch_input, &watcher);
+	nanosleep(&pause, NULL);
+	CHECK_EQ(load32_acquire(&watcher.done), 0);
+	weir_pipe_unlock_writer(&end[0].out);
+	pthread_join(thread, NULL);
+	test_ends_close(end);
+}
+
+struct taker {
+	struct weir_end end;
+	ssize_t got;
+};
+
+static void *take_what_there_is(void *argument)
+{
+	struct taker *t = argument;
+	char bytes[16];
+
+	t->got = test_receive(&t->end, bytes, sizeof(bytes), MSG_DONTWAIT);
+	return NULL;
+}
+
+/* A saturated queue has no place for an edge: what is put while the reader that drained
+ * the ring waits to settle must not be left behind by a read that came short (epoll(7)). */
+static void late_bytes_need_no_edge(void)
+{
+	struct iovec iov = {(void *)(uintptr_t) "+", 1};
+	struct weir_span span = weir_span_of(&iov, 1);
+	struct timespec pause = {0, 1000000};
+	struct weir_end end[2];
+	struct taker taker;
+	pthread_t thread;
+
+	test_ends_open(end, 2);
+	weir_end_watch(&end[1], POLLIN, true);
+	weir_end_watch(&end[0], POLLOUT, true);
+	CHECK_EQ(test_send(&end[0], "ab", 2, MSG_DONTWAIT), 2);
+	taker = (struct taker){.end = end[1]};
+	CHECK_EQ(weir_pipe_lock_writer(&end[0].out), 0);
+	pthread_create(&thread, NULL, take_what_there_is, &taker);
+	for (int ms = 0; ms < 10000 && weir_pipe_used(&end[0].out) > 0; ms++)
+		nanosleep(&pause, NULL);
+	CHECK_EQ(weir_pipe_put(&end[0].out, end[0].fd, &span, 1), 1);
+	weir_pipe_unlock_writer(&end[0].out);
+	pthread_join(thread, NULL);
+	CHECK_EQ(taker.got, 3);
+	CHECK_EQ(os_poll_now(end[1].fd, POLLIN), 0);
+	test_ends_close(end);
+}
+
 static struct {
 	struct weir_end end;
 	volatile sig_atomic_t sent;
@@ -469,6 +582,44 @@ static void handlers_write_meanwhile(void)
 	handlers_write_to_the_same_pair(4096);
 }
 
+/* A call in calm moves no more than was looked at: what comes meanwhile may have the text. */
+static void texts_are_looked_for_in_all_that_passes(void)
+{
+	struct weir_rule_error error = {.column = 0};
+	struct weir_end end[2];
+	struct weir_rule rule;
+	char bytes[64];
+	struct iovec iov = {bytes, sizeof(bytes)};
+	struct weir_span span = weir_span_of(&iov, 1);
+	size_t n = sizeof(bytes);
+
+	CHECK(weir_rule_parse(&rule, "read:error=EIO:match=END", &error));
+	weir_plan_lock(&weir_session);
+	CHECK(weir_plan_add(weir_session.plan, &rule));
+	weir_plan_unlock(&weir_session);
+	test_ends_open(end, 100);
+	weir_pair_arm_all(&weir_session);
+	uint64_t rules = weir_rules_here(&end[1].in.pipe->rules_read);
+	CHECK(rules != 0);
+	CHECK_EQ(test_send(&end[0], "x", 1, 0), 1);
+	CHECK_EQ(test_receive(&end[1], bytes, sizeof(bytes), 0), 1);
+	CHECK_EQ(test_send(&end[0], "abE", 3, 0), 3);
+	CHECK(weir_is_calm(&end[1], WEIR_OP_READ, rules, &span, &n, false));
+	CHECK_EQ(n, 3);
+	CHECK_EQ(weir_pipe_take(&end[1].in, &span, n), 3);
+	CHECK_EQ(test_send(&end[0], "NDx", 3, 0), 3);
+	n = sizeof(bytes);
+	span = weir_span_of(&iov, 1);
+	CHECK(!weir_is_calm(&end[1], WEIR_OP_READ, rules, &span, &n, false));
+	CHECK_EQ(test_receive(&end[1], bytes, sizeof(bytes), 0), 2);
+	CHECK_EQ(test_receive(&end[1], bytes, sizeof(bytes), 0), -EIO);
+	CHECK_EQ(test_receive(&end[1], bytes, sizeof(bytes), 0), 1);
+	test_ends_close(end);
+	weir_plan_lock(&weir_session);
+	weir_plan_clear(weir_session.plan);
+	weir_plan_unlock(&weir_session);
+}
+
 int main(void)
 {
 	test_session_begin();
@@ -483,6 +634,10 @@ int main(void)
 	RUN(threads_conserve_bytes);
 	RUN(peers_killed_at_any_moment);
 	RUN(killed_with_locks_held);
+	RUN(waits_for_room_after_a_death);
 	RUN(handlers_write_meanwhile);
+	RUN(watches_begin_between_writes);
+	RUN(late_bytes_need_no_edge);
+	RUN(texts_are_looked_for_in_all_that_passes);
 	return weir_test_end();
 }

@@ -79,7 +79,9 @@ static struct weir_sleeper *take_place(struct weir_sleeper all[WEIR_SLEEPERS_MAX
 	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
 		if (load32_relaxed(&all[i].tid) == 0 && swap32_if(&all[i].tid, 0, tid))
 			return &all[i];
-	for (int i = 0; i < WEIR_SLEEPERS_MAX && !weir_is_bare(); i++) {
+	if (weir_is_bare() || load32_relaxed(&weir_session.header->strangers))
+		return NULL;
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++) {
 		uint32_t before = load32_relaxed(&all[i].tid);
 		if (!os_task_lives(before) && swap32_if(&all[i].tid, before, tid))
 			return &all[i];
@@ -207,6 +209,8 @@ static int settle_empty(const struct weir_end *end, bool force)
 
 	if (error)
 		return error;
+	if (!weir_pipe_is_valid(&end->in))
+		weir_damaged("what a pipe's reader is about to wait for");
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING) {
 		result = WEIR_WAIT_AGAIN;
 		if (weir_end_follow(end))
@@ -291,6 +295,16 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 	return result;
 }
 
+/* Room that came while the queue was filled is reported by no one else. */
+static bool room_came(const struct weir_end *end)
+{
+	const struct weir_pipe_ref *out = &end->out;
+
+	if ((load32_relaxed(&out->pipe->watch) & WEIR_WATCH_ROOM) && weir_pipe_writable(out))
+		weir_bell_make_writable(out, end->fd);
+	return weir_pipe_room(out) > 0;
+}
+
 /* Nobody waits here: tell the truth to who asks the kernel, and go. */
 static int no_room(const struct weir_end *end)
 {
@@ -304,7 +318,7 @@ static int no_room(const struct weir_end *end)
 	if (load32_relaxed(&out->pipe->watch) & WEIR_WATCH_ROOM)
 		weir_bell_saturate(out, end->fd, WEIR_UNWRITABLE,
 		                   load64_relaxed(&out->pipe->writable_room));
-	return weir_pipe_room(out) > 0 ? WEIR_WAIT_AGAIN : -EAGAIN;
+	return room_came(end) ? WEIR_WAIT_AGAIN : -EAGAIN;
 }
 
 /* Wakes late: nothing a writer inside one call could do with less room than
@@ -334,7 +348,7 @@ static int prepare_room(const struct weir_end *end, int flags, size_t left)
 		result = no_room(end);
 	} else {
 		weir_bell_saturate(out, end->fd, WEIR_SATURATED, kind_room(out->pipe, left));
-		if (weir_pipe_room(out) > 0)
+		if (room_came(end))
 			result = WEIR_WAIT_AGAIN;
 		else
 			add64_relaxed(&out->pipe->blocked_writes, 1);

@@ -4,14 +4,16 @@
  * signal handler could have ended it (write(2)). EAGAIN where the call does not
  * block: then the direction is not ready for a moment, so that nobody who waits
  * for an edge misses it. But a write gets it only while bytes are unread: whoever
- * wakes himself through a pair ignores it, because a full pair wakes as well. EINTR where a handler without SA_RESTART could have run
- * (signal(7)). Everything a little late.
+ * wakes himself through a pair ignores it, because a full pair wakes as well. EINTR
+ * where a handler without SA_RESTART could have run (signal(7)). Everything a little
+ * late.
  */
 #include <errno.h>
 #include <stddef.h>
 
 #include "base/os.h"
 #include "fault/decide.h"
+#include "fault/draw.h"
 
 enum {
 	LATE_NS_MAX = 500000,
@@ -72,7 +74,7 @@ static bool may_shorten(const struct weir_fault_point *p)
 	return p->op == 0 || p->nonblocking || os_handles_signals(true);
 }
 
-static bool may_be_late(const struct weir_fault_point *p)
+bool weir_chaos_may_delay(const struct weir_fault_point *p)
 {
 	return p->op == 0 || !p->nonblocking || p->unread;
 }
@@ -82,7 +84,7 @@ struct weir_verdict weir_chaos_decide(const struct weir_fault_point *p, struct w
 	uint64_t drawn = draw(p, KIND);
 	struct weir_verdict v = {.kind = WEIR_VERDICT_PASS, .limit = UINT64_MAX};
 
-	if ((drawn & 255) < LATE_OF_256 && may_be_late(p)) {
+	if ((drawn & 255) < LATE_OF_256 && weir_chaos_may_delay(p)) {
 		noticed(p);
 		return weir_fault_hold(p, os_now_ns() + draw(p, LATENESS) % LATE_NS_MAX,
 		                       WEIR_RULES_MAX + 1);

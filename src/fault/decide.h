@@ -7,27 +7,32 @@
 #ifndef WEIR_FAULT_DECIDE_H
 #define WEIR_FAULT_DECIDE_H
 
+#include <sys/uio.h>
+
 #include "fault/plan.h"
+#include "fault/search.h"
 
 /* One direction's calls of one kind: what is remembered between them. Shared by
  * all processes, changed under the lock of that direction's side. */
 struct weir_fault_rule_state {
 	uint64_t calls;             /* calls that the rule concerned */
 	uint64_t fired;
+	uint64_t drawn;             /* up to this call the draw of p= is known to let all pass */
 	uint64_t spot;              /* the byte behind what match= found, + 1; 0: not yet */
 	uint64_t found;             /* how often match= was found */
 	uint64_t matched;           /* how much of it the last bytes are */
 };
 
 struct weir_fault_state {
-	weir_word64 held_until;     /* CLOCK_MONOTONIC, ns; 0: not held, UINT64_MAX: until released */
+	weir_word64 held;           /* weir_fault_held_until() */
 	weir_word32 touched;        /* not as fresh memory any more */
 	weir_word32 releases;       /* raised to wake who waits in a hold (a futex) */
 
 	/* As long as the plan is that of `calm_epoch`, the next `calm_left` calls that
 	 * `calm_rules` concern pass untouched, up to the byte `calm_until`, and as long as
-	 * no text that `calm_texts` look for begins. */
+	 * no text that `calm_texts` look for is complete. */
 	uint32_t calm_epoch;
+	uint32_t calm_pair;         /* weir_search_pair of the one text, nothing of which has come */
 	uint64_t calm_rules;
 	uint64_t calm_left;
 	uint64_t calm_granted;      /* what calm_left was */
@@ -41,6 +46,46 @@ struct weir_fault_state {
 	uint64_t beyond;            /* bytes that passed and are not in the pipe's own count */
 	uint64_t paced;             /* rate=: the time up to which bytes are paid for, ns */
 	struct weir_fault_rule_state rule[WEIR_RULES_MAX];
+};
+
+enum { WEIR_HELD_STEP_NS = 256 };
+
+/* Until when a direction is held, CLOCK_MONOTONIC, ns; 0: it is not, UINT64_MAX: until it
+ * is released. A hold that is damaged might have no end: the lowest byte of a time is the
+ * CRC-8 of the others, which notices any three bits. */
+static inline uint64_t weir_fault_held_word(uint64_t until)
+{
+	uint64_t high = (until + WEIR_HELD_STEP_NS - 1) / WEIR_HELD_STEP_NS * WEIR_HELD_STEP_NS;
+	uint64_t rest = high;
+
+	if (until == 0 || until > UINT64_MAX - WEIR_HELD_STEP_NS)
+		return until == 0 ? 0 : UINT64_MAX;
+	for (int i = 0; i < 56; i++)
+		rest = rest << 1 ^ (rest >> 63 ? UINT64_C(0x07) << 56 : 0);
+	return high | rest >> 56;
+}
+
+static inline uint64_t weir_fault_held_until(const struct weir_fault_state *s)
+{
+	uint64_t held = load64_acquire(&s->held);
+
+	if (__builtin_expect(held != 0 && held != UINT64_MAX, 0) &&
+	    weir_fault_held_word(held / WEIR_HELD_STEP_NS * WEIR_HELD_STEP_NS) != held)
+		weir_damaged("a hold that nobody made");
+	return held;
+}
+
+static inline void weir_fault_hold_until(struct weir_fault_state *s, uint64_t until)
+{
+	store64_release(&s->held, weir_fault_held_word(until));
+}
+
+/* The next bytes of a direction, as far as they are known: `size`, from `offset` of the
+ * first piece on. */
+struct weir_fault_bytes {
+	const struct iovec *piece;
+	size_t offset;
+	size_t size;
 };
 
 /* Where a call stands. */
@@ -60,10 +105,7 @@ struct weir_fault_point {
 	bool unread;                /* bytes of the direction wait for its reader */
 	bool whole;                 /* it waits for all its bytes (MSG_WAITALL, SO_RCVLOWAT) */
 	const char *comm;
-	/* Gives the next bytes of the direction, from `skip` on: as many as there are,
-	 * at most n. For match=. */
-	size_t (*look)(void *context, uint64_t skip, unsigned char *into, size_t n);
-	void *context;
+	struct weir_fault_bytes bytes; /* what passes next, for match= */
 };
 
 /* One call of the program, over all its attempts. Begins as zeroes. */
@@ -94,25 +136,35 @@ struct weir_verdict {
 	enum weir_effect effect;    /* eof, hangup or reset */
 };
 
-/* May one of the texts begin in these bytes? */
-bool weir_fault_may_begin(const struct weir_plan *plan, uint64_t texts, const unsigned char *bytes,
-                          uint64_t n);
+/* Is none of the texts complete with one of these bytes? Then they count as passed. */
+bool weir_fault_read_on(const struct weir_plan *plan, struct weir_fault_state *s,
+                        struct weir_fault_bytes bytes);
+
+/* The same at one quick look, which does for one text of which nothing has come yet. */
+static inline bool weir_fault_is_vain(const struct weir_fault_state *s, const unsigned char *bytes,
+                                      size_t n)
+{
+	return s->calm_pair != 0 && weir_search_is_vain((uint16_t)s->calm_pair, bytes, n);
+}
 
 struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct weir_fault_call *call);
 
-/* Is this call, of at most `n` bytes from `byte` on, one that nothing happens to?
- * Then it is counted, and there is nothing to decide. */
-static inline bool weir_fault_is_calm(struct weir_fault_state *s, uint32_t epoch, uint64_t rules,
-                                      uint64_t byte, uint64_t n)
+/* Is this call, of at most `n` bytes from `byte` on, one that nothing happens to, unless
+ * a text is complete with it? */
+static inline bool weir_fault_is_calm(const struct weir_fault_state *s, uint32_t epoch,
+                                      uint64_t rules, uint64_t byte, uint64_t n)
 {
-	if (s->calm_left == 0 || s->calm_epoch != epoch || s->calm_rules != rules ||
-	    byte + n > s->calm_until)
-		return false;
-	s->calm_left--;
-	return true;
+	return s->calm_left > 0 && s->calm_epoch == epoch && s->calm_rules == rules &&
+	       byte + n <= s->calm_until;
 }
 
-/* `n` bytes pass: called before `look` forgets them. */
+/* Then there is nothing to decide, and it only counts. */
+static inline void weir_fault_pass_calmly(struct weir_fault_state *s)
+{
+	s->calm_left--;
+}
+
+/* The first `n` of the point's bytes pass. */
 void weir_fault_passes(const struct weir_fault_point *p, struct weir_fault_call *call, uint64_t n);
 
 /* Does a rule end the direction at this byte? Then `effect` must be carried out,
@@ -129,6 +181,10 @@ unsigned int weir_fault_bit(const struct weir_fault_point *p, uint64_t byte);
 /* chaos.c: what a correct kernel may do to a call that is about to begin. */
 struct weir_verdict weir_chaos_decide(const struct weir_fault_point *p,
                                       struct weir_fault_call *call);
+
+/* Whether chaos may hold the call here: not a write that does not block, unless bytes
+ * are unread. */
+bool weir_chaos_may_delay(const struct weir_fault_point *p);
 
 /* The capacity that chaos gives a direction. */
 uint64_t weir_chaos_capacity(uint64_t seed, uint64_t pair, uint32_t direction, uint64_t otherwise);

@@ -1,5 +1,6 @@
 #include "fault/plan.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static void make_fallback(struct weir_plan_rule *r)
@@ -7,7 +8,7 @@ static void make_fallback(struct weir_plan_rule *r)
 	const struct weir_rule *rule = &r->rule;
 	unsigned char length = 0;
 
-	r->fallback[0] = 0;
+	memset(r->fallback, 0, sizeof(r->fallback));
 	for (uint32_t i = 1; i < rule->match_length; i++) {
 		while (length > 0 && rule->match[i] != rule->match[length])
 			length = r->fallback[length - 1];
@@ -15,6 +16,19 @@ static void make_fallback(struct weir_plan_rule *r)
 			length++;
 		r->fallback[i] = length;
 	}
+}
+
+/* No two bits that one word's damage may flip stand for each other. */
+uint64_t weir_plan_rule_sum(const struct weir_plan_rule *r)
+{
+	enum { WORDS = offsetof(struct weir_plan_rule, where_known) / sizeof(uint64_t) };
+	uint64_t word[WORDS], sum = 0;
+
+	_Static_assert(sizeof(word) == sizeof(r->rule) + sizeof(r->fallback), "nothing is left out");
+	memcpy(word, r, sizeof(word));
+	for (unsigned int i = 0; i < WORDS; i++)
+		sum ^= word[i] << i % 64 | word[i] >> (64 - i % 64) % 64;
+	return sum;
 }
 
 static bool holds(const struct weir_rule *rule)
@@ -56,6 +70,7 @@ static void put(struct weir_plan *plan, uint32_t i, const struct weir_rule *rule
 
 	r->rule = *rule;
 	make_fallback(r);
+	r->sum = weir_plan_rule_sum(r);
 	if (i >= load32_relaxed(&plan->count))
 		store32_release(&plan->count, i + 1);
 	change(&plan->holding, WEIR_RULE_BIT(i), holds(rule) ? WEIR_RULE_BIT(i) : 0);
@@ -225,25 +240,4 @@ void weir_plan_note(struct weir_plan_rule *r, const struct weir_fired *where)
 		return;
 	r->first = *where;
 	store32_release(&r->where_known, 1);
-}
-
-/* Sebastiano Vigna's splitmix64: one step of it for each argument. */
-static uint64_t mix(uint64_t x)
-{
-	x += UINT64_C(0x9e3779b97f4a7c15);
-	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return x ^ (x >> 31);
-}
-
-uint64_t weir_draw(uint64_t seed, uint64_t what, uint64_t pair, uint64_t side, uint64_t call,
-                   uint64_t byte)
-{
-	uint64_t x = mix(seed);
-
-	x = mix(x ^ what);
-	x = mix(x ^ pair);
-	x = mix(x ^ side);
-	x = mix(x ^ call);
-	return mix(x ^ byte);
 }

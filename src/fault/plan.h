@@ -10,9 +10,7 @@
 #ifndef WEIR_FAULT_PLAN_H
 #define WEIR_FAULT_PLAN_H
 
-#include <pthread.h>
-
-#include "base/atomic.h"
+#include "base/lock.h"
 #include "fault/rule.h"
 
 enum {
@@ -46,6 +44,7 @@ struct weir_plan_rule {
 	weir_word64 fired;
 	struct weir_fired first;
 	uint32_t slot;              /* of the pair that it was given for */
+	uint64_t sum;               /* of `rule` and `fallback` (weir_plan_rule_sum) */
 };
 
 /* A capacity for some directions: those that the side writes to. */
@@ -55,7 +54,7 @@ struct weir_capacity_rule {
 };
 
 struct weir_plan {
-	pthread_mutex_t lock;       /* of changes; robust */
+	struct weir_lock lock;      /* of changes */
 	weir_word64 alive;          /* bits of the rules that hold, and chaos */
 	weir_word32 count;          /* places that were ever used */
 	weir_word32 epoch;          /* raised by every change */
@@ -73,6 +72,9 @@ struct weir_plan {
 	struct weir_capacity_rule capacity[WEIR_CAPACITIES_MAX];
 	struct weir_where mark[WEIR_MARKS_MAX];
 };
+
+/* What `sum` is while nothing is damaged; 0 for a place that was never used. */
+uint64_t weir_plan_rule_sum(const struct weir_plan_rule *r);
 
 /* Adds a parsed rule behind the others. False where there is no place. Lock. */
 bool weir_plan_add(struct weir_plan *plan, const struct weir_rule *rule);
@@ -114,9 +116,5 @@ bool weir_plan_marks(const struct weir_plan *plan, uint64_t pair, uint64_t nth, 
 
 /* Counts a firing, and remembers the first. */
 void weir_plan_note(struct weir_plan_rule *r, const struct weir_fired *where);
-
-/* A number that depends on its arguments alone, each bit as good as any. */
-uint64_t weir_draw(uint64_t seed, uint64_t what, uint64_t pair, uint64_t side, uint64_t call,
-                   uint64_t byte);
 
 #endif

@@ -94,6 +94,11 @@ bool weir_mark_pair(const int sv[2], bool nonblock, bool wanted)
 	return true;
 }
 
+static bool is_carried_type(int domain, int type)
+{
+	return domain == AF_UNIX && (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM;
+}
+
 WEIR_EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
 {
 	int result = weir_real()->socketpair(domain, type, protocol, sv);
@@ -102,12 +107,16 @@ WEIR_EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
 		return result;
 	weir_fresh(sv[0]);
 	weir_fresh(sv[1]);
-	if (weir_in_vfork_child() || !weir_start())
+	if (weir_in_vfork_child())
 		return result;
-	if (domain != AF_UNIX || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
-		leave_to_kernel(WEIR_LEFT_TYPE);
-	else
+	if (!is_carried_type(domain, type)) {
+		if (weir_start())
+			leave_to_kernel(WEIR_LEFT_TYPE);
+	} else if (weir_may_mark(sv[0])) {
 		weir_mark_pair(sv, (type & SOCK_NONBLOCK) != 0, false);
+	} else {
+		weir_say_unmarked();
+	}
 	return result;
 }
 

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,11 +49,11 @@ static bool preloads_us(const char *entry, const char *ours)
 /* How a program's environment must be changed so that weir is in its child; or,
  * for another C library, so that its loader does not fail on ours. */
 struct passing {
-	const char *session;        /* "WEIR_SESSION=...", or NULL where it is there */
-	const char *preload;        /* "LD_PRELOAD=...", or NULL where it is there */
-	const char *other;          /* the program's own LD_PRELOAD, to be put behind ours */
-	const char *stripped;       /* the program's own LD_PRELOAD, to lose ours */
-	size_t count;               /* entries of the program's environment */
+	const char *session; /* "WEIR_SESSION=...", or NULL where it is there */
+	const char *preload; /* "LD_PRELOAD=...", or NULL where it is there */
+	const char *other; /* the program's own LD_PRELOAD, to be put behind ours */
+	const char *stripped; /* the program's own LD_PRELOAD, to lose ours */
+	size_t count; /* entries of the program's environment */
 };
 
 static size_t count(char *const *list)
@@ -80,7 +81,7 @@ static struct passing passing_for(char *const *env, enum weir_reach reach)
 
 	if (reach == WEIR_REACH_OTHER_LIBC)
 		return passing_without(env);
-	if (!weir_follows() || !p.session || !p.preload)
+	if (weir_is_filtered() || !weir_follows() || !p.session || !p.preload)
 		return (struct passing){.session = NULL};
 	p.count = count(env);
 	for (size_t i = 0; i < p.count && p.preload; i++) {
@@ -160,14 +161,57 @@ static void complete(const struct passing *p, char *const *env, char **into, cha
 	into[n] = NULL;
 }
 
-/* The completed environment lies on the caller's stack: an exec must neither
- * allocate (a vfork child) nor change what the program sees if it fails. */
+/* Lists of any length, which must neither come from the program's allocator nor change what
+ * it sees if the exec fails: short ones lie on the caller's stack, and long ones, for which a
+ * thread's stack may be too small, in memory that goes when the caller returns. In the child
+ * of a vfork nobody would give that back. */
+enum { ON_STACK_MAX = 4096 };
+
+struct pages {
+	void *start;
+	size_t size;
+};
+
+static void *take_pages(struct pages *p, size_t size)
+{
+	void *start = MAP_FAILED;
+
+	if (size > ON_STACK_MAX && !weir_in_vfork_child())
+		start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		             0);
+	if (start == MAP_FAILED)
+		return NULL;
+	*p = (struct pages){start, size};
+	return start;
+}
+
+static void give_back(struct pages *p)
+{
+	if (p->start)
+		os_call(SYS_munmap, (long)p->start, (long)p->size, 0, 0, 0, 0);
+}
+
+/* Declares `name`, that many bytes until the end of the block. */
+#define ROOM(name, size)                                                                           \
+	__attribute__((cleanup(give_back))) struct pages pages_##name = {NULL, 0};                 \
+	void *name = take_pages(&pages_##name, size);                                              \
+	if (!name)                                                                                 \
+		name = alloca(size);
+
+static size_t list_size(const struct passing *p)
+{
+	return nothing_to_do(p) ? 0 : (p->count + 3) * sizeof(char *);
+}
+
+/* Declares `name`, the completed environment. */
 #define COMPLETE(env, reach, name)                                                                 \
 	struct passing passing_##name = passing_for(env, reach);                                   \
+	size_t size_##name = list_size(&passing_##name);                                           \
+	ROOM(room_##name, size_##name + joined_size(&passing_##name) + 1)                          \
 	char **name = (char **)(uintptr_t)(env);                                                   \
 	if (!nothing_to_do(&passing_##name)) {                                                     \
-		name = alloca((passing_##name.count + 3) * sizeof(char *));                        \
-		complete(&passing_##name, env, name, alloca(joined_size(&passing_##name) + 1));    \
+		name = room_##name;                                                                \
+		complete(&passing_##name, env, name, (char *)room_##name + size_##name);           \
 	}
 
 /* What may leave the process with the new program is noted for it. */
@@ -191,7 +235,7 @@ static void before_spawn(void)
 /* A program to be started, as seen from here. */
 struct program {
 	const char *path;
-	bool closes;                /* the exec closes what the path goes through */
+	bool closes; /* the exec closes what the path goes through */
 	char *const *argv;
 	char **env;
 };
@@ -251,7 +295,7 @@ static void step_environment(char *env[3])
 /* Comes back only where the step cannot be taken. */
 static void exec_step(const struct program *p)
 {
-	char **words = alloca((count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *));
+	ROOM(words, (count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *))
 	char arguments[NUMBER_SIZE], number[NUMBER_SIZE], *env[3];
 
 	if (!weir_can_join() || !weir_command() || !weir_env_preload())
@@ -265,34 +309,45 @@ static void exec_step(const struct program *p)
 }
 
 /* Without a step in between this process takes it: what it holds is the kernel's
- * and pumped from now on, also if the program fails to start. */
-static void carry_here(enum weir_carried which)
+ * and pumped from now on, also if the program fails to start. 0, or an errno: then the
+ * program must not start, as it would take bells for bytes. */
+int weir_carry_here(enum weir_carried which)
 {
 	int error = weir_carry(&weir_session, which, weir_recognise);
 
 	if (error)
 		weir_say("pairs cannot be handed on: %s", strerrordesc_np(-error));
+	return -error;
 }
 
-static void carry(const struct program *p, enum weir_reach reach)
+/* False, and errno, where the program must not start. */
+static bool prepare(const struct program *p, enum weir_reach reach)
 {
-	say_carried(p, reach);
-	exec_step(p);
-	carry_here(WEIR_CARRY_SURVIVORS);
-}
+	int error = 0;
 
-static void prepare(const struct program *p, enum weir_reach reach)
-{
 	before_exec();
-	if (weir_must_carry(p->path, reach, p->env, false))
-		carry(p, reach);
+	if (weir_must_carry(p->path, reach, p->env, false)) {
+		say_carried(p, reach);
+		exec_step(p);
+		error = weir_carry_here(WEIR_CARRY_SURVIVORS);
+	}
+	if (error)
+		errno = error;
+	return error == 0;
+}
+
+/* Behind a filter nothing is looked at: the new program will not join. */
+static enum weir_reach reach_of(const char *path)
+{
+	return weir_is_filtered() ? WEIR_REACH_UNKNOWN : weir_reach_of_path(path);
 }
 
 WEIR_EXPORT int execve(const char *path, char *const argv[], char *const env[])
 {
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	COMPLETE(env, reach, full)
-	prepare(&(struct program){path, false, argv, full}, reach);
+	if (!prepare(&(struct program){path, false, argv, full}, reach))
+		return -1;
 	return weir_real()->execve(path, argv, full);
 }
 
@@ -304,6 +359,8 @@ WEIR_EXPORT int execv(const char *path, char *const argv[])
 /* Where libc will find it; the name itself where it will not. */
 static const char *found(const char *file, char path[PATH_MAX])
 {
+	if (weir_is_filtered())
+		return file;
 	return weir_search_path(path, PATH_MAX, file) == 0 ? path : file;
 }
 
@@ -311,9 +368,10 @@ WEIR_EXPORT int execvpe(const char *file, char *const argv[], char *const env[])
 {
 	char buffer[PATH_MAX];
 	const char *path = found(file, buffer);
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	COMPLETE(env, reach, full)
-	prepare(&(struct program){path, false, argv, full}, reach);
+	if (!prepare(&(struct program){path, false, argv, full}, reach))
+		return -1;
 	return weir_real()->execvpe(file, argv, full);
 }
 
@@ -368,9 +426,10 @@ WEIR_EXPORT int fexecve(int fd, char *const argv[], char *const env[])
 {
 	char path[NUMBER_SIZE + 16];
 	sprintf(path, "/proc/self/fd/%d", fd);
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
 	COMPLETE(env, reach, full)
-	prepare(&(struct program){path, closes_on_exec(fd), argv, full}, reach);
+	if (!prepare(&(struct program){path, closes_on_exec(fd), argv, full}, reach))
+		return -1;
 	return weir_real()->fexecve(fd, argv, full);
 }
 
@@ -394,14 +453,15 @@ static bool path_at(int dir, const char *name, int flags, char path[PATH_MAX])
 	return n < PATH_MAX && (*name || (flags & AT_EMPTY_PATH));
 }
 
-WEIR_EXPORT int execveat(int dir, const char *name, char *const argv[], char *const env[], int flags)
+WEIR_EXPORT int execveat(int dir, const char *name, char *const argv[], char *const env[],
+                         int flags)
 {
 	char path[PATH_MAX];
 	bool there = path_at(dir, name, flags, path);
-	enum weir_reach reach = there ? weir_reach_of_path(path) : WEIR_REACH_UNKNOWN;
+	enum weir_reach reach = there ? reach_of(path) : WEIR_REACH_UNKNOWN;
 	COMPLETE(env, reach, full)
-	if (there)
-		prepare(&(struct program){path, closes_on_exec(dir), argv, full}, reach);
+	if (there && !prepare(&(struct program){path, closes_on_exec(dir), argv, full}, reach))
+		return -1;
 	if (weir_real()->execveat)
 		return weir_real()->execveat(dir, name, argv, full, flags);
 	errno = ENOSYS;
@@ -425,7 +485,7 @@ struct spawning {
 /* 0, or an error: then nothing has happened. */
 static int spawn_step(const struct program *p, const struct spawning *s, enum weir_reach reach)
 {
-	char **words = alloca((count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *));
+	ROOM(words, (count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *))
 	char by_path[] = "-", arguments[NUMBER_SIZE], *env[3];
 
 	say_carried(p, reach);
@@ -436,47 +496,59 @@ static int spawn_step(const struct program *p, const struct spawning *s, enum we
 	return weir_real()->posix_spawn(s->pid, weir_command(), s->actions, s->attr, words, env);
 }
 
-/* True where the step in between was started instead. */
-static bool carried(const struct program *p, const struct spawning *s, enum weir_reach reach)
+/* True where the caller has nothing left to do but to give back `error`: the step in
+ * between was started instead, or nothing can be. */
+static bool carried(const struct program *p, const struct spawning *s, enum weir_reach reach,
+                    int *error)
 {
+	*error = 0;
 	before_spawn();
 	if (!weir_must_carry(p->path, reach, p->env, true))
 		return false;
 	if (spawn_step(p, s, reach) == 0)
 		return true;
-	carry_here(WEIR_CARRY_ALL); /* whatever the file actions do with them */
-	return false;
+	*error = weir_carry_here(WEIR_CARRY_ALL); /* whatever the file actions do with them */
+	return *error != 0;
 }
 
 WEIR_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                             const posix_spawnattr_t *attr, char *const argv[], char *const env[])
 {
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
+	int error;
 	COMPLETE(env, reach, full)
 	if (carried(&(struct program){path, false, argv, full},
-	            &(struct spawning){pid, actions, attr}, reach))
-		return 0;
+	            &(struct spawning){pid, actions, attr}, reach, &error))
+		return spawned(error);
 	return spawned(weir_real()->posix_spawn(pid, path, actions, attr, argv, full));
 }
 
-WEIR_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+WEIR_EXPORT int posix_spawnp(pid_t *pid, const char *file,
+                             const posix_spawn_file_actions_t *actions,
                              const posix_spawnattr_t *attr, char *const argv[], char *const env[])
 {
 	char buffer[PATH_MAX];
 	const char *path = found(file, buffer);
-	enum weir_reach reach = weir_reach_of_path(path);
+	enum weir_reach reach = reach_of(path);
+	int error;
 	COMPLETE(env, reach, full)
 	if (carried(&(struct program){path, false, argv, full},
-	            &(struct spawning){pid, actions, attr}, reach))
-		return 0;
+	            &(struct spawning){pid, actions, attr}, reach, &error))
+		return spawned(error);
 	return spawned(weir_real()->posix_spawnp(pid, file, actions, attr, argv, full));
 }
 
-static void before_shell(char *const env[])
+/* False, and errno, where the shell must not start. */
+static bool before_shell(char *const env[])
 {
+	int error = 0;
+
 	before_spawn();
 	if (weir_shell_is_lost(env))
-		carry_here(WEIR_CARRY_SURVIVORS);
+		error = weir_carry_here(WEIR_CARRY_SURVIVORS);
+	if (error)
+		errno = spawned(error);
+	return error == 0;
 }
 
 /* libc starts the shell itself, with `environ` as it is at that moment. */
@@ -484,7 +556,8 @@ WEIR_EXPORT int system(const char *command)
 {
 	char **program = environ;
 	COMPLETE(environ, WEIR_REACH_FULL, full)
-	before_shell(full);
+	if (!before_shell(full))
+		return -1;
 	environ = full;
 	int result = weir_real()->system(command);
 	environ = program;
@@ -497,7 +570,8 @@ WEIR_EXPORT FILE *popen(const char *command, const char *mode)
 {
 	char **program = environ;
 	COMPLETE(environ, WEIR_REACH_FULL, full)
-	before_shell(full);
+	if (!before_shell(full))
+		return NULL;
 	environ = full;
 	FILE *stream = weir_real()->popen(command, mode);
 	environ = program;

@@ -3,12 +3,27 @@
 #define WEIR_HOOKS_HOOKS_H
 
 #include "base/reach.h"
+#include "carry/carry.h"
 #include "endpoint/endpoint.h"
 #include "hooks/real.h"
 
 /* start.c: the session of this process; started on first need. False where
- * there is none (it is said once, under --verbose). */
+ * there is none. */
 bool weir_start(void);
+
+/* May this fresh socket be marked? False where there is no session, from
+ * weir_mark_no_more() on, and where sockets cannot be told from each other. */
+bool weir_may_mark(int fd);
+
+/* The pairs that come stay with the kernel, for an errno or a WEIR_TROUBLE. */
+void weir_mark_no_more(int trouble);
+
+/* A seccomp filter may kill for every call that the program does not make itself. */
+bool weir_is_filtered(void);
+
+/* A pair stays with the kernel as there is no session, or it may not be marked: says
+ * why, once. */
+void weir_say_unmarked(void);
 
 /* Finds marked descriptors again that came through exec or SCM_RIGHTS. */
 void weir_recognise(int fd);
@@ -67,6 +82,10 @@ uint32_t weir_own_pid(void);
 /* True in a child that shares this process's memory (vfork): what it does to its
  * descriptors is none of the table's business. */
 bool weir_in_vfork_child(void);
+
+/* exec.c: marked descriptors become ordinary ones, with processes that hand on what
+ * passes. 0, or an errno that was told. */
+int weir_carry_here(enum weir_carried which);
 
 /* process.c: the process is about to install a seccomp filter. */
 void weir_before_filter(int seccomp_mode);

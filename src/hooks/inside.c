@@ -176,6 +176,8 @@ static int mark(const int sv[2])
 		error = check_socket(sv[i]);
 	if (!error)
 		error = check_peers(sv);
+	if (!error && !weir_may_mark(sv[0]))
+		error = -ENOSYS;
 	if (error)
 		return error;
 	if (!weir_mark_pair(sv, false, true))

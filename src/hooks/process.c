@@ -38,6 +38,8 @@ static pid_t forked(pid_t pid)
 
 WEIR_EXPORT pid_t fork(void)
 {
+	if (weir_is_filtered() && weir_table_bound() == 0)
+		return weir_real()->fork();
 	weir_own_pid();
 	weir_endpoints_before_fork();
 	return forked(weir_real()->fork());
@@ -45,6 +47,8 @@ WEIR_EXPORT pid_t fork(void)
 
 WEIR_EXPORT pid_t _Fork(void)
 {
+	if (weir_is_filtered() && weir_table_bound() == 0 && weir_real()->_Fork)
+		return weir_real()->_Fork();
 	weir_own_pid();
 	weir_endpoints_before_fork();
 	return forked(weir_real()->_Fork ? weir_real()->_Fork() : weir_real()->fork());
@@ -72,6 +76,8 @@ __attribute__((used)) void *weir_before_vfork(void)
 		void *address;
 	} real = {.function = weir_real()->vfork};
 
+	if (weir_is_filtered() && weir_table_bound() == 0)
+		return real.address;
 	weir_own_pid();
 	weir_endpoints_before_fork();
 	store32_relaxed(&vfork_pending, 1);
@@ -102,11 +108,17 @@ WEIR_EXPORT pid_t vfork(void)
 
 #endif
 
-/* After a filter the process may do little; the sockets must be ready for that. */
+/* After a filter the process may do little; the sockets must be ready for that. What
+ * survives an exec may be meant for a program that starts behind the filter, and that can
+ * neither be in the session nor be helped from here then. */
 void weir_before_filter(int seccomp_mode)
 {
-	if (seccomp_mode != SECCOMP_MODE_DISABLED)
-		weir_endpoints_go_bare();
+	if (seccomp_mode == SECCOMP_MODE_DISABLED)
+		return;
+	if (seccomp_mode == SECCOMP_MODE_FILTER && weir_table_bound() > 0)
+		weir_carry_here(WEIR_CARRY_SURVIVORS);
+	weir_endpoints_go_bare();
+	weir_mark_no_more(WEIR_TROUBLE_FILTER);
 }
 
 WEIR_EXPORT int prctl(int option, ...)

@@ -7,6 +7,7 @@
 #define WEIR_HOOKS_REAL_H
 
 #include <aio.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

@@ -6,6 +6,7 @@
 
 #include "base/os.h"
 #include "endpoint/faulty.h"
+#include "hooks/deadline.h"
 #include "hooks/hooks.h"
 
 enum { POSITION_NONE = -1 };
@@ -205,20 +206,6 @@ WEIR_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return n;
 }
 
-static bool valid(const struct timespec *t)
-{
-	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
-}
-
-static bool past(const struct timespec *end)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > end->tv_sec ||
-	       (now.tv_sec == end->tv_sec && now.tv_nsec >= end->tv_nsec);
-}
-
 /* An error that waits comes before what there is to receive. */
 static int pending_error(int fd, int flags)
 {
@@ -245,16 +232,11 @@ static bool error_is_next(int fd)
 WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags,
                          struct timespec *timeout)
 {
-	struct timespec end = {0, 0};
 	unsigned int done = 0;
 
-	if (!weir_marked(fd) || (timeout && !valid(timeout)))
+	if (!weir_marked(fd) || (timeout && !weir_timeout_is_valid(timeout)))
 		return weir_real()->recvmmsg(fd, messages, count, flags, timeout);
-	if (timeout) {
-		clock_gettime(CLOCK_MONOTONIC, &end);
-		end.tv_sec += timeout->tv_sec + (end.tv_nsec + timeout->tv_nsec) / 1000000000;
-		end.tv_nsec = (end.tv_nsec + timeout->tv_nsec) % 1000000000;
-	}
+	uint64_t deadline = weir_deadline(timeout);
 	int error = pending_error(fd, flags);
 	if (error) {
 		errno = error;
@@ -267,7 +249,7 @@ WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, i
 		messages[done++].msg_len = (unsigned int)n;
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;
-		if ((messages[done - 1].msg_hdr.msg_flags & MSG_OOB) || (timeout && past(&end)))
+		if ((messages[done - 1].msg_hdr.msg_flags & MSG_OOB) || weir_time_left(deadline) == 0)
 			break;
 	}
 	return (int)done;

@@ -1,15 +1,18 @@
 /* The start: which session this process belongs to, and what it inherited. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/message.h"
 #include "base/options.h"
 #include "base/os.h"
@@ -29,6 +32,8 @@ static struct weir_config own_config;
 static struct weir_plan own_plan;
 static bool owns_session;
 static weir_word32 state;       /* 0: not tried, 1: being tried, 2: there, 3: none */
+static weir_word32 why_none;    /* errno: why pairs stay with the kernel */
+static weir_word32 none_said;
 
 /* The environment as the kernel gave it: libc's own pointer to it may not be set
  * yet, and what the program changes later changes nothing here. */
@@ -116,11 +121,23 @@ static bool keeps_access(int fd)
 	return user == 0 || (os_call(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0 && st.st_uid == user);
 }
 
+/* The loader goes on without a library that it does not find. */
+static bool can_load_library(void)
+{
+	const char *library = weir_library_name();
+	int fd = library ? file_open(library) : -ENOENT;
+
+	if (fd >= 0)
+		os_close(fd);
+	return fd >= 0;
+}
+
 bool weir_can_join(void)
 {
 	const char *path = env_session + sizeof(session_name);
 	long fd = os_call(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC | O_NOCTTY, 0, 0, 0);
-	bool can = fd >= 0 && keeps_access((int)fd);
+	bool can = fd >= 0 && keeps_access((int)fd) &&
+	           weir_session_can_map(&weir_session, (int)fd) && can_load_library();
 
 	if (fd >= 0)
 		os_close((int)fd);
@@ -163,7 +180,8 @@ static int move_up(int fd)
 	struct rlimit limit;
 	int lowest = 1000;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 2000)
+	if (os_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0) == 0 &&
+	    limit.rlim_cur < 2000)
 		lowest = (int)limit.rlim_cur - 8;
 	long high = os_call(SYS_fcntl, fd, F_DUPFD, lowest, 0, 0, 0);
 	if (high < 0)
@@ -190,7 +208,7 @@ static int create_own(void)
 static int attach_to(const char *path)
 {
 	snprintf(env_session, sizeof(env_session), "%s=%s", session_name, path);
-	return weir_session_attach(&weir_session, path);
+	return weir_session_join(&weir_session, path);
 }
 
 static void keep_preload(void)
@@ -235,30 +253,76 @@ static void started(bool inherited)
 		recognise_all();
 }
 
+/* False, as there is no session. */
+static bool have_none(int error)
+{
+	store32_relaxed(&why_none, (uint32_t)-error);
+	store32_release(&state, 3);
+	return false;
+}
+
 /* The first process of a run without the command makes its session only when
  * it makes a pair. */
 static bool start_now(const char *path)
 {
 	int error = path ? attach_to(path) : create_own();
 
-	if (error) {
-		store32_release(&state, 3);
-		if (!path || verbose)
-			weir_say("no session (%s): socketpairs are the kernel's",
-			         strerrordesc_np(-error));
-		return false;
-	}
+	if (error == -EBADMSG) /* what came through exec would be a plain socket */
+		weir_damaged("its header");
+	if (error)
+		return have_none(error);
 	started(path != NULL);
+	return true;
+}
+
+/* The loader drops LD_PRELOAD for a program that gained privileges, but there are
+ * other ways to be loaded: nothing that its starter chose may have a say. */
+static bool is_forbidden(void)
+{
+	if (getauxval(AT_SECURE) == 0)
+		return false;
+	store32_relaxed(&none_said, 1);
 	return true;
 }
 
 bool weir_start(void)
 {
 	if (load32_acquire(&state) == 0 && swap32_if(&state, 0, 1))
-		return start_now(variable(session_name));
+		return is_forbidden() ? have_none(-EPERM) : start_now(variable(session_name));
 	while (load32_acquire(&state) == 1)
 		sched_yield();
 	return load32_acquire(&state) == 2;
+}
+
+void weir_mark_no_more(int trouble)
+{
+	store32_relaxed(&why_none, (uint32_t)trouble);
+}
+
+/* Looked at with the first pair that this program makes. Where sockets have no
+ * identity, as in some sandboxes, none is known again after an exec. */
+bool weir_may_mark(int fd)
+{
+	static weir_word32 identifies;
+
+	if (load32_relaxed(&why_none) != 0 || !weir_start())
+		return false;
+	if (load32_acquire(&identifies) == 0 && os_socket_cookie(fd) == 0)
+		weir_mark_no_more(WEIR_TROUBLE_COOKIE);
+	store32_release(&identifies, 1);
+	return load32_relaxed(&why_none) == 0;
+}
+
+bool weir_is_filtered(void)
+{
+	return __builtin_expect(load32_relaxed(&why_none) == WEIR_TROUBLE_FILTER, 0);
+}
+
+void weir_say_unmarked(void)
+{
+	if (swap32_if(&none_said, 0, 1))
+		weir_say("socketpairs are the kernel's: %s",
+		         weir_session_trouble(-(int)load32_relaxed(&why_none)));
 }
 
 /* Before any other library's constructor that may use a socket. */
@@ -270,12 +334,16 @@ __attribute__((constructor(101))) static void construct(int argc, char **argv, c
 	const char *path = variable(session_name);
 
 	weir_real();
-	keep_preload();
-	weir_own_pid();
-	if (path) {
-		weir_start();
+	if (is_forbidden())
 		return;
-	}
+	keep_preload();
+	if (path)
+		weir_start();
+	if (weir_is_filtered())
+		return;
+	weir_own_pid();
+	if (path)
+		return;
 	configure();
 }
 

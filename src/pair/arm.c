@@ -49,15 +49,13 @@ struct weir_fault_state *weir_pair_fault_state(const struct weir_session *s, uin
 
 void weir_plan_lock(const struct weir_session *s)
 {
-	int error = pthread_mutex_lock(&s->plan->lock);
+	int error = weir_lock_wait(&s->plan->lock);
 
-	if (error == EOWNERDEAD)
-		pthread_mutex_consistent(&s->plan->lock); /* a rule counts when its bit is set */
-	else if (error)
-		weir_die("the session's memory is damaged: the plan's lock gives error %d", error);
+	if (error != 0 && error != -EOWNERDEAD) /* a dead one's rule counts when its bit is set */
+		weir_die("the plan is changed by a thread that changes it already");
 }
 
 void weir_plan_unlock(const struct weir_session *s)
 {
-	pthread_mutex_unlock(&s->plan->lock);
+	weir_lock_release(&s->plan->lock);
 }

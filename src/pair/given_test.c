@@ -70,12 +70,12 @@ static void what_they_left_is_forgotten(void)
 	state->rule[0].calls = 3;
 	state->rule[1].calls = 4;
 	state->resumes = 1;
-	store64_relaxed(&state->held_until, UINT64_MAX);
+	weir_fault_hold_until(state, UINT64_MAX);
 	weir_pair_take_back(&session, index, 1);
 	CHECK_EQ(state->rule[0].calls, 0);
 	CHECK_EQ(state->rule[1].calls, 4);
 	CHECK_EQ(state->resumes, 0);
-	CHECK_EQ(load64_relaxed(&state->held_until), 0);
+	CHECK_EQ(weir_fault_held_until(state), 0);
 }
 
 static void closed_pairs_leave_their_places(void)

@@ -16,7 +16,7 @@
 #include "pipe/pipe.h"
 
 enum {
-	WEIR_LAYOUT_VERSION = 4,
+	WEIR_LAYOUT_VERSION = 6,
 	WEIR_SIDE_A = 0,            /* sv[0] of the socketpair call */
 	WEIR_SIDE_B = 1,
 	WEIR_COMM_SIZE = 16,        /* as prctl(PR_GET_NAME) */
@@ -58,14 +58,15 @@ struct weir_retired {
 
 /* State of one end that all its holders share. */
 struct weir_end_shared {
-	weir_word32 holders;        /* processes known to hold it; a hint, the kernel decides */
+	weir_doubled holders;       /* processes known to hold it; a hint, the kernel decides */
+	weir_doubled rcvlowat;      /* SO_RCVLOWAT, at least 1 */
+	weir_doubled peek_off;      /* SO_PEEK_OFF + 1; 0 is off */
 	weir_word32 nonblock;       /* last O_NONBLOCK seen; a hint, the kernel decides */
-	weir_word32 rcvlowat;       /* SO_RCVLOWAT, at least 1 */
-	weir_word32 peek_off;       /* SO_PEEK_OFF + 1; 0 is off */
 	weir_word32 sndbuf;         /* what getsockopt(SO_SNDBUF) answers */
 	weir_word32 rcvbuf;         /* what getsockopt(SO_RCVBUF) answers */
 	weir_word64 cookie;         /* SO_COOKIE, 0 while the end never left its process */
 	weir_word64 inode;          /* of the socket, 0 likewise */
+	weir_word64 cookie_again;   /* stored before `cookie` */
 	weir_word32 fd;             /* one of its descriptors, while the pair has never left
 	                             * its creator; UINT32_MAX: not known */
 	weir_word32 timed;          /* 1: SO_RCVTIMEO or SO_SNDTIMEO was ever set */
@@ -77,8 +78,8 @@ enum weir_slot_state {
 };
 
 struct weir_slot {
-	_Alignas(64) weir_word32 state;
-	weir_word32 generation;     /* raised each time the slot is freed */
+	_Alignas(64) weir_doubled state;
+	weir_doubled generation;    /* raised each time the slot is freed */
 	weir_word32 next_free;      /* free list: index + 1 */
 	weir_word32 pid;            /* creator */
 	uint64_t number;            /* from 1 in order of creation */
@@ -90,7 +91,7 @@ struct weir_slot {
 
 /* A process: it holds the lock until it ends (pair/life.h). */
 struct weir_life {
-	_Alignas(64) pthread_mutex_t lock;
+	_Alignas(64) struct weir_lock lock;
 	weir_word32 birth;          /* raised by each process that takes the record */
 };
 
@@ -124,17 +125,24 @@ struct weir_header {
 	uint32_t no_follow;
 	uint32_t holder_pid;        /* who keeps the file open */
 
-	_Alignas(64) weir_word64 free_list; /* low half: index + 1; high half: change counter */
-	weir_word32 slots_touched;  /* slots that were ever used: [0, slots_touched) */
-	weir_word32 slots_full_said;
+	_Alignas(64) weir_doubled free_list; /* index + 1 of the first; slots_lock */
+	weir_doubled slots_touched; /* slots that were ever used: [0, slots_touched) */
 	weir_word64 pairs;          /* ever marked */
 	weir_word64 numbered;       /* the last number given: of a pair that may be marked */
 	weir_word64 left[WEIR_LEFT_REASONS];
 	weir_word64 retired;        /* records ever written, WEIR_RETIRED_MAX are kept */
-	weir_word32 shared_ends;    /* ends that ever left their process */
+	weir_doubled shared_ends;   /* ends that ever left their process */
 	weir_word32 lives_touched;  /* records that were ever used */
 	weir_word32 deadlocks;      /* pairs in which nobody could go on */
+	weir_word32 slots_full_said;
 	uint32_t fail_on_deadlock;
+	/* Where the session was made. From when on a process is elsewhere the numbers of
+	 * processes and threads name nobody for sure, and sockets may be unseen. */
+	uint64_t pid_namespace;
+	uint64_t net_namespace;
+	weir_word32 strangers;      /* 1: there is such a process */
+	uint32_t filters;           /* seccomp filters that it was made under */
+	_Alignas(64) struct weir_lock slots_lock; /* of slots that begin and end a life */
 };
 
 #endif

@@ -11,18 +11,18 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(type, field) == (at), "the place of " #type "." #field)
 
-_Static_assert(WEIR_LAYOUT_VERSION == 4, "the layout below is version 4's");
+_Static_assert(WEIR_LAYOUT_VERSION == 6, "the layout below is version 6's");
 
-SIZE(struct weir_header, 256);
+SIZE(struct weir_header, 320);
 SIZE(struct weir_life, 64);
 SIZE(struct weir_retired, 160);
 SIZE(struct weir_pipe_stats, 64);
-SIZE(struct weir_end_shared, 48);
+SIZE(struct weir_end_shared, 72);
 SIZE(struct weir_sleeper, 24);
 SIZE(struct weir_rule, 560);
-SIZE(struct weir_fault_rule_state, 40);
-SIZE(struct weir_fault_state, 2584);
-SIZE(struct weir_plan, 53760);
+SIZE(struct weir_fault_rule_state, 48);
+SIZE(struct weir_fault_state, 3080);
+SIZE(struct weir_plan, 54256);
 
 AT(struct weir_header, magic, 0);
 AT(struct weir_header, version, 8);
@@ -37,39 +37,40 @@ AT(struct weir_header, pairs, 144);
 AT(struct weir_header, numbered, 152);
 AT(struct weir_header, left, 160);
 AT(struct weir_header, retired, 192);
-AT(struct weir_header, lives_touched, 204);
-AT(struct weir_header, deadlocks, 208);
+AT(struct weir_header, lives_touched, 208);
+AT(struct weir_header, deadlocks, 212);
+AT(struct weir_header, pid_namespace, 224);
+AT(struct weir_header, strangers, 240);
+AT(struct weir_header, filters, 244);
 
 AT(struct weir_retired, number, 0);
 AT(struct weir_retired, comm, 12);
 AT(struct weir_retired, pipe, 32);
 
 AT(struct weir_end_shared, holders, 0);
-AT(struct weir_end_shared, cookie, 24);
-AT(struct weir_end_shared, inode, 32);
+AT(struct weir_end_shared, cookie, 40);
+AT(struct weir_end_shared, inode, 48);
 
 AT(struct weir_slot, state, 0);
-AT(struct weir_slot, generation, 4);
-AT(struct weir_slot, number, 16);
-AT(struct weir_slot, comm, 24);
-AT(struct weir_slot, end, 48);
-AT(struct weir_slot, pipe, 192);
+AT(struct weir_slot, generation, 8);
+AT(struct weir_slot, number, 24);
+AT(struct weir_slot, comm, 32);
+AT(struct weir_slot, end, 56);
+AT(struct weir_slot, pipe, 256);
 
-/* The C library's mutex has another size elsewhere. */
-#if defined(__x86_64__)
 SIZE(struct weir_pipe, 832);
-SIZE(struct weir_slot, 1856);
+SIZE(struct weir_slot, 1920);
 AT(struct weir_pipe, head, 64);
 AT(struct weir_pipe, write_lock, 128);
 AT(struct weir_pipe, tail, 192);
 AT(struct weir_pipe, writes, 256);
 AT(struct weir_pipe, aside_used, 280);
+AT(struct weir_pipe, aside_owner, 248);
 AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
-AT(struct weir_pipe, generation, 376);
+AT(struct weir_pipe, generation, 224);
 AT(struct weir_pipe, sleepers, 384);
 AT(struct weir_pipe, aside, 576);
-#endif
 
 enum { LINE = 64 };
 

@@ -1,9 +1,6 @@
 #include "pair/life.h"
 
 #include <errno.h>
-#include <linux/futex.h>
-
-#include "base/lock.h"
 
 enum { INDEX_BITS = 12, INDEX_MASK = WEIR_LIVES_MAX - 1 };
 
@@ -26,7 +23,7 @@ static uint32_t take_fresh(const struct weir_session *s)
 		if (!swap32_if(touched, index, index + 1))
 			continue;
 		weir_lock_make(&s->lives[index].lock);
-		pthread_mutex_lock(&s->lives[index].lock);
+		weir_lock_try(&s->lives[index].lock);
 		return index;
 	}
 }
@@ -35,13 +32,10 @@ static uint32_t take_fresh(const struct weir_session *s)
 static uint32_t take_over(const struct weir_session *s)
 {
 	for (uint32_t index = 0; index <= INDEX_MASK; index++) {
-		pthread_mutex_t *lock = &s->lives[index].lock;
 		if (load32_acquire(&s->lives[index].birth) == 0)
 			continue;
-		int error = pthread_mutex_trylock(lock);
-		if (error == EOWNERDEAD)
-			pthread_mutex_consistent(lock);
-		if (error == 0 || error == EOWNERDEAD)
+		int error = weir_lock_try(&s->lives[index].lock);
+		if (error == 0 || error == -EOWNERDEAD)
 			return index;
 	}
 	return INDEX_MASK + 1;
@@ -71,7 +65,5 @@ bool weir_life_ended(const struct weir_session *s, uint32_t token)
 		return false;
 	if (token_of(token & INDEX_MASK, load32_acquire(&life->birth)) != token)
 		return true;
-	/* The futex word holds the owner's thread id; the kernel clears that. */
-	int word = __atomic_load_n(&life->lock.__data.__lock, __ATOMIC_ACQUIRE);
-	return ((uint32_t)word & FUTEX_TID_MASK) == 0;
+	return weir_lock_owner(&life->lock) == 0; /* the kernel has taken it away */
 }

@@ -13,7 +13,7 @@ static size_t retired_count(const struct weir_session *s)
 
 static size_t touched_count(const struct weir_session *s)
 {
-	uint32_t n = load32_acquire(&s->header->slots_touched);
+	uint32_t n = doubled_glance(&s->header->slots_touched);
 
 	return n < s->slot_count ? n : s->slot_count;
 }
@@ -31,7 +31,7 @@ static void collect(struct weir_listing *l, const struct weir_session *s)
 	for (size_t i = 0; i < retired; i++)
 		add(l, s->retired[i].number, (uint32_t)i);
 	for (size_t i = 0; i < touched; i++)
-		if (load32_acquire(&s->slots[i].state) == WEIR_SLOT_USED)
+		if (doubled_glance(&s->slots[i].state) == WEIR_SLOT_USED)
 			add(l, s->slots[i].number, (uint32_t)(WEIR_RETIRED_MAX + i));
 }
 

@@ -5,60 +5,81 @@
 #include <sys/mman.h>
 
 #include "base/os.h"
-#include "base/tsan.h"
 
 enum { SO_BUF_DEFAULT = 212992, KEEP_STORAGE = 65536 };
 
-/* The free list's head carries a change counter, so that a slot that went and
- * came back between two looks is not taken for the same list (ABA). */
-static uint64_t list_head(uint64_t before, uint32_t first)
+/* ---- slots that nobody uses ---- */
+
+static void push_free(const struct weir_session *s, uint32_t index)
 {
-	return ((before >> 32) + 1) << 32 | first;
+	struct weir_slot *slot = &s->slots[index];
+
+	store32_relaxed(&slot->next_free, load32_relaxed(&s->header->free_list));
+	store32_relaxed(&s->header->free_list, index + 1);
+}
+
+/* References to the life that has ended are void from now on. */
+static void raise_generation(struct weir_slot *slot)
+{
+	uint32_t next = load32_relaxed(&slot->generation) + 1;
+
+	store32_release(&slot->generation, next);
+	store32_release(&slot->pipe[0].generation, next);
+	store32_release(&slot->pipe[1].generation, next);
+}
+
+/* Somebody died who was about to take a slot, or to give one back. */
+static void rebuild_list(const struct weir_session *s)
+{
+	store32_relaxed(&s->header->free_list, 0);
+	for (uint32_t i = load32_relaxed(&s->header->slots_touched); i-- > 0;) {
+		if (load32_relaxed(&s->slots[i].state) != WEIR_SLOT_FREE)
+			continue;
+		raise_generation(&s->slots[i]);
+		push_free(s, i);
+	}
+}
+
+/* False where a signal handler interrupted who has the lock. */
+static bool lock_slots(const struct weir_session *s)
+{
+	int error = weir_lock_wait(&s->header->slots_lock);
+
+	if (load32_relaxed(&s->header->slots_touched) > s->slot_count)
+		weir_damaged("more pairs than there is room for");
+	if (error == -EOWNERDEAD)
+		rebuild_list(s);
+	return error == 0 || error == -EOWNERDEAD;
+}
+
+static void unlock_slots(const struct weir_session *s)
+{
+	weir_lock_release(&s->header->slots_lock);
 }
 
 static int64_t pop_free(const struct weir_session *s)
 {
-	weir_word64 *list = &s->header->free_list;
+	uint32_t first = load32_relaxed(&s->header->free_list);
 
-	for (;;) {
-		uint64_t head = load64_acquire(list);
-		uint32_t first = (uint32_t)head;
-		if (first == 0 || first > s->slot_count)
-			return -ENOSPC;
-		uint32_t next = load32_relaxed(&s->slots[first - 1].next_free);
-		if (!swap64_if(list, head, list_head(head, next)))
-			continue;
-		tsan_acquire(&s->slots[first - 1]);
-		return first - 1;
-	}
-}
-
-static void push_free(const struct weir_session *s, uint32_t index)
-{
-	weir_word64 *list = &s->header->free_list;
-
-	tsan_release(&s->slots[index]);
-	for (;;) {
-		uint64_t head = load64_acquire(list);
-		store32_relaxed(&s->slots[index].next_free, (uint32_t)head);
-		if (swap64_if(list, head, list_head(head, index + 1)))
-			return;
-	}
+	if (first == 0)
+		return -ENOSPC;
+	if (first > s->slot_count || load32_relaxed(&s->slots[first - 1].state) != WEIR_SLOT_FREE)
+		weir_damaged("a pair in use is listed as free");
+	store32_relaxed(&s->header->free_list, load32_relaxed(&s->slots[first - 1].next_free));
+	return first - 1;
 }
 
 /* A slot that was never used: its locks are made now, once for all its lives. */
 static int64_t take_fresh(const struct weir_session *s)
 {
-	for (;;) {
-		uint32_t touched = load32_acquire(&s->header->slots_touched);
-		if (touched >= s->slot_count)
-			return -ENOSPC;
-		if (!swap32_if(&s->header->slots_touched, touched, touched + 1))
-			continue;
-		weir_pipe_init(&s->slots[touched].pipe[0]);
-		weir_pipe_init(&s->slots[touched].pipe[1]);
-		return touched;
-	}
+	uint32_t touched = load32_relaxed(&s->header->slots_touched);
+
+	if (touched == s->slot_count)
+		return -ENOSPC;
+	weir_pipe_init(&s->slots[touched].pipe[0]);
+	weir_pipe_init(&s->slots[touched].pipe[1]);
+	store32_release(&s->header->slots_touched, touched + 1);
+	return touched;
 }
 
 struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, uint32_t index, int direction,
@@ -91,6 +112,7 @@ static void reset_end(struct weir_end_shared *end)
 	store32_relaxed(&end->peek_off, 0);
 	store32_relaxed(&end->sndbuf, SO_BUF_DEFAULT);
 	store32_relaxed(&end->rcvbuf, SO_BUF_DEFAULT);
+	store64_relaxed(&end->cookie_again, 0);
 	store64_relaxed(&end->cookie, 0);
 	store64_relaxed(&end->inode, 0);
 	store32_relaxed(&end->fd, UINT32_MAX);
@@ -162,31 +184,51 @@ uint64_t weir_pair_number(const struct weir_session *s)
 	return add64_relaxed(&s->header->numbered, 1) + 1;
 }
 
-int64_t weir_pair_open(const struct weir_session *s, uint64_t number, uint32_t pid,
-                       const char *comm)
+/* The lock is held. */
+static void begin_life(const struct weir_session *s, uint32_t index, uint64_t number,
+                       uint32_t pid, const char *comm)
 {
-	int64_t index = pop_free(s);
-
-	if (index < 0)
-		index = take_fresh(s);
-	if (index < 0 && weir_pair_reclaim(s) > 0)
-		index = pop_free(s);
-	if (index < 0)
-		return index;
 	struct weir_slot *slot = &s->slots[index];
 	uint32_t generation = load32_relaxed(&slot->generation);
+
 	store32_relaxed(&slot->pid, pid);
 	name(slot, comm);
 	slot->number = number;
 	store32_relaxed(&slot->deadlocked, 0);
 	reset_end(&slot->end[0]);
 	reset_end(&slot->end[1]);
-	reset_pipe(s, (uint32_t)index, 0, generation);
-	reset_pipe(s, (uint32_t)index, 1, generation);
+	reset_pipe(s, index, 0, generation);
+	reset_pipe(s, index, 1, generation);
 	add64_relaxed(&s->header->pairs, 1);
-	forget_faults(s, (uint32_t)index);
+	forget_faults(s, index);
 	store32_release(&slot->state, WEIR_SLOT_USED);
-	weir_pair_arm(s, (uint32_t)index);
+}
+
+static int64_t open_one(const struct weir_session *s, uint64_t number, uint32_t pid,
+                        const char *comm)
+{
+	int64_t index;
+
+	if (!lock_slots(s))
+		return -ENOSPC;
+	index = pop_free(s);
+	if (index < 0)
+		index = take_fresh(s);
+	if (index >= 0)
+		begin_life(s, (uint32_t)index, number, pid, comm);
+	unlock_slots(s);
+	return index;
+}
+
+int64_t weir_pair_open(const struct weir_session *s, uint64_t number, uint32_t pid,
+                       const char *comm)
+{
+	int64_t index = open_one(s, number, pid, comm);
+
+	if (index < 0 && weir_pair_reclaim(s) > 0)
+		index = open_one(s, number, pid, comm);
+	if (index >= 0)
+		weir_pair_arm(s, (uint32_t)index);
 	return index;
 }
 
@@ -218,20 +260,24 @@ static void release_storage(const struct weir_session *s, uint32_t index, int di
 		madvise(ref.storage, ref.span_mask + 1, MADV_REMOVE);
 }
 
-/* One caller wins; older references are void at once. */
+/* The state comes before the generation: who looks at both in the other order, without
+ * the lock, never takes the end of this life for a part of the next (reclaim.c). */
 void weir_pair_discard(const struct weir_session *s, uint32_t index, uint32_t generation)
 {
 	struct weir_slot *slot = &s->slots[index];
 
-	if (!swap32_if(&slot->generation, generation, generation + 1))
-		return;
-	retire(s, slot);
-	store32_release(&slot->pipe[0].generation, generation + 1);
-	store32_release(&slot->pipe[1].generation, generation + 1);
-	release_storage(s, index, 0);
-	release_storage(s, index, 1);
-	store32_release(&slot->state, WEIR_SLOT_FREE);
-	push_free(s, index);
+	if (!lock_slots(s))
+		return; /* as nobody holds it, a reclaim finds it */
+	if (load32_relaxed(&slot->generation) == generation &&
+	    load32_relaxed(&slot->state) == WEIR_SLOT_USED) {
+		retire(s, slot);
+		release_storage(s, index, 0);
+		release_storage(s, index, 1);
+		store32_release(&slot->state, WEIR_SLOT_FREE);
+		raise_generation(slot);
+		push_free(s, index);
+	}
+	unlock_slots(s);
 }
 
 void weir_pair_release(const struct weir_session *s, uint32_t index, int side, uint32_t generation)

@@ -1,6 +1,7 @@
 #include "pair/pair.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -138,15 +139,61 @@ static void all_in_use(void)
 	CHECK_EQ(load64_relaxed(&session.header->pairs), PAIRS + 2);
 }
 
+static int end_of_opening(void)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+		_exit(open_pair() >= 0 ? 0 : 1);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	weir_lock_wait(&session.header->slots_lock); /* nobody is to put the list right */
+	weir_lock_release(&session.header->slots_lock);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Two pairs in one slot would get each other's bytes. */
 static void damaged_free_list(void)
 {
+	struct weir_header *h;
+
 	begin(100);
-	store64_relaxed(&session.header->free_list, PAIRS + 1);
+	h = session.header;
 	CHECK_EQ(open_pair(), 0);
-	store64_relaxed(&session.header->free_list, UINT32_MAX);
-	store32_relaxed(&session.header->slots_touched, UINT32_MAX);
-	CHECK_EQ(open_pair(), -ENOSPC);
+	store32_relaxed(&h->free_list, PAIRS + 1);
+	CHECK_EQ(end_of_opening(), SIGABRT);
+	store32_relaxed(&h->free_list, 1); /* the one that is open */
+	CHECK_EQ(end_of_opening(), SIGABRT);
+	store32_relaxed(&h->free_list, 0);
+	store32_relaxed(&h->slots_touched, UINT32_MAX);
+	CHECK_EQ(end_of_opening(), SIGABRT);
 	CHECK_EQ(weir_pair_reclaim(&session), 0);
+	store32_relaxed(&h->slots_touched, 1);
+	CHECK_EQ(end_of_opening(), 0);
+}
+
+/* Whoever dies on the way between the list and a life leaves no slot behind. */
+static void died_with_the_list(void)
+{
+	begin(100);
+	for (int i = 0; i < PAIRS; i++)
+		CHECK_EQ(open_pair(), i);
+	for (int i = 0; i < PAIRS - 1; i++)
+		release_both((uint32_t)i);
+	struct weir_pipe_ref old = weir_pair_pipe(&session, 1, 0, generation_of(1));
+	pid_t child = fork();
+	if (child == 0) { /* as if it had just popped all of them */
+		weir_lock_wait(&session.header->slots_lock);
+		store32_relaxed(&session.header->free_list, 0);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	for (int i = 0; i < PAIRS - 1; i++)
+		CHECK_EQ(open_pair(), i);
+	CHECK_EQ(open_pair(), -ENOSPC);
+	CHECK_EQ(weir_pipe_lock(&old), -ESTALE);
 }
 
 static void retired_records(void)
@@ -310,6 +357,7 @@ int main(void)
 	RUN(held_by_several);
 	RUN(all_in_use);
 	RUN(damaged_free_list);
+	RUN(died_with_the_list);
 	RUN(retired_records);
 	RUN(free_list_of_several_threads);
 	RUN(pairs_of_the_killed);

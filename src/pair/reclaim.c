@@ -5,7 +5,9 @@
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/os.h"
@@ -79,6 +81,13 @@ static bool never_left(const struct weir_slot *slot)
 	return load64_relaxed(&slot->end[0].inode) == 0 || load64_relaxed(&slot->end[1].inode) == 0;
 }
 
+/* One that nobody held when it was to be given back, in a signal handler that could not
+ * (weir_pair_discard). */
+static bool is_held(const struct weir_slot *slot)
+{
+	return load32_relaxed(&slot->end[0].holders) != 0 || load32_relaxed(&slot->end[1].holders) != 0;
+}
+
 /* Before the inodes are read: a pair that becomes known later is not in
  * question, and a slot that begins a new life meanwhile has another generation. */
 static void question_all(const struct weir_session *s, uint32_t touched)
@@ -87,7 +96,8 @@ static void question_all(const struct weir_session *s, uint32_t touched)
 		const struct weir_slot *slot = &s->slots[i];
 		slot_state[i].generation = load32_acquire(&slot->generation);
 		slot_state[i].in_question = load32_acquire(&slot->state) == WEIR_SLOT_USED &&
-		                            !(never_left(slot) && creator_lives(slot));
+		                            !(never_left(slot) && creator_lives(slot) &&
+		                              is_held(slot));
 	}
 }
 
@@ -126,6 +136,18 @@ static bool socket_is_gone(int fd, uint64_t inode, uint64_t cookie)
 	       (a.refused.error.error == -ENOENT || a.refused.error.error == -ESTALE);
 }
 
+/* Its creator went to another network namespace, and may have made it there: the
+ * kernel does not tell of sockets that are in none of ours. */
+static bool may_be_elsewhere(const struct weir_session *s, const struct weir_slot *slot)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", load32_relaxed(&slot->pid));
+	long error = os_call(SYS_stat, (long)path, (long)&st, 0, 0, 0, 0);
+	return error == 0 ? st.st_ino != s->header->net_namespace : error != -ENOENT;
+}
+
 static bool pair_is_gone(int fd, const struct weir_slot *slot)
 {
 	for (int side = 0; side < 2; side++)
@@ -145,7 +167,8 @@ static uint32_t take_back(const struct weir_session *s, uint32_t touched)
 		const struct weir_slot *slot = &s->slots[i];
 		if (!slot_state[i].in_question)
 			continue;
-		if (!never_left(slot) && (fd < 0 || !pair_is_gone((int)fd, slot)))
+		if (!never_left(slot) &&
+		    (fd < 0 || may_be_elsewhere(s, slot) || !pair_is_gone((int)fd, slot)))
 			continue;
 		weir_pair_discard(s, i, slot_state[i].generation);
 		count++;
@@ -196,6 +219,12 @@ static void learn(uint32_t found)
 	store32_relaxed(&requests_left, next);
 }
 
+/* Can this process tell who lives, and which sockets there are? */
+static bool sees_all(const struct weir_header *h)
+{
+	return load32_acquire(&h->strangers) == 0 && os_namespace("net") == h->net_namespace;
+}
+
 uint32_t weir_pair_reclaim(const struct weir_session *s)
 {
 	uint32_t touched = load32_acquire(&s->header->slots_touched);
@@ -204,7 +233,7 @@ uint32_t weir_pair_reclaim(const struct weir_session *s)
 	if (touched > s->slot_count || waits() || !swap32_if(&busy, 0, 1))
 		return 0;
 	question_all(s, touched);
-	if (keep_the_living(s, touched))
+	if (sees_all(s->header) && keep_the_living(s, touched))
 		count = take_back(s, touched);
 	learn(count);
 	store32_release(&busy, 0);

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 enum {
 	RING_SPAN_MIN = 1 << 20,    /* room to raise a capacity while the program runs */
 	FILE_SIZE_SHIFT_MAX = 44,   /* 16 TiB of (sparse) file: an eighth of the address space */
+	PROGRAM_SPACE = 1 << 28,    /* more than a program has mapped when it maps the session */
 };
 
 static uint64_t align(uint64_t n, uint64_t to)
@@ -66,16 +69,52 @@ static void set_offsets(struct weir_header *h)
 	        align(h->faults_offset + slots * sizeof(struct weir_slot_faults), 4096);
 }
 
-static void lay_out(struct weir_header *h, const struct weir_config *config)
+static uint64_t soft_limit(int resource)
 {
-	uint64_t slots = config->max_pairs;
+	struct rlimit limit;
 
-	h->ring_span = span_for(config);
-	while (slots > 1 && slots * 2 > (UINT64_C(1) << FILE_SIZE_SHIFT_MAX) / h->ring_span)
-		slots /= 2;
+	if (os_call(SYS_prlimit64, 0, resource, 0, (long)&limit, 0, 0) != 0)
+		return RLIM_INFINITY;
+	return limit.rlim_cur;
+}
+
+/* Half of a limited address space is the program's. */
+static uint64_t file_size_max(void)
+{
+	uint64_t max = UINT64_C(1) << FILE_SIZE_SHIFT_MAX;
+
+	if (soft_limit(RLIMIT_AS) / 2 < max)
+		max = soft_limit(RLIMIT_AS) / 2;
+	return soft_limit(RLIMIT_FSIZE) < max ? soft_limit(RLIMIT_FSIZE) : max;
+}
+
+static void set_size(struct weir_header *h, uint64_t slots)
+{
 	h->slots = (uint32_t)slots;
 	set_offsets(h);
 	h->file_size = h->rings_offset + slots * 2 * h->ring_span;
+}
+
+/* Fewer slots than asked for where no more fit: a session that is short of them
+ * says so when it comes to that. */
+static void lay_out(struct weir_header *h, const struct weir_config *config)
+{
+	uint64_t slots = config->max_pairs, max = file_size_max();
+
+	h->ring_span = span_for(config);
+	set_size(h, slots);
+	while (slots > 1 && h->file_size > max)
+		set_size(h, slots /= 2);
+}
+
+/* A file that is too large would be answered with a signal. */
+static int make_room(int file, uint64_t size)
+{
+	long error = soft_limit(RLIMIT_FSIZE) < size
+	                     ? -EFBIG
+	                     : os_call(SYS_ftruncate, file, (long)size, 0, 0, 0, 0);
+
+	return error ? (int)error : (int)os_call(SYS_fchmod, file, 0600, 0, 0, 0, 0);
 }
 
 static void write_config(struct weir_header *h, const struct weir_config *config)
@@ -89,6 +128,9 @@ static void write_config(struct weir_header *h, const struct weir_config *config
 	h->no_follow = config->no_follow;
 	h->fail_on_deadlock = config->fail_on_deadlock;
 	h->keep_retired = config->stats != NULL;
+	h->pid_namespace = os_namespace("pid");
+	h->net_namespace = os_namespace("net");
+	h->filters = os_filters();
 	h->holder_pid = (uint32_t)os_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
@@ -102,7 +144,8 @@ static void *map(uint64_t size, int fd)
 	return at;
 }
 
-static void point_into(struct weir_session *s, void *at, const struct weir_header *h)
+static void point_into(struct weir_session *s, void *at, const struct weir_header *h,
+                       const struct stat *st)
 {
 	unsigned char *base = at;
 
@@ -116,6 +159,8 @@ static void point_into(struct weir_session *s, void *at, const struct weir_heade
 	s->file_size = h->file_size;
 	s->ring_span = h->ring_span;
 	s->slot_count = h->slots;
+	s->device = st->st_dev;
+	s->inode = st->st_ino;
 }
 
 /* Drawn from the kernel: the program's own randomness is none of our business. */
@@ -137,22 +182,40 @@ static void make_plan(struct weir_plan *into, const struct weir_plan *plan)
 	weir_lock_make(&into->lock);
 }
 
+const char *weir_session_trouble(int error)
+{
+	const char *text = strerrordesc_np(-error);
+
+	switch (-error) {
+	case WEIR_TROUBLE_FILTER:
+		return "a seccomp filter was installed, and what it allows is not known";
+	case WEIR_TROUBLE_NAMESPACE:
+		return "a library in a namespace of its own (dlmopen) is out of reach";
+	case WEIR_TROUBLE_COOKIE: return "the kernel gives sockets no SO_COOKIE";
+	case ENOMEM: return "no room for its memory: fewer --max-pairs need less";
+	case EFBIG: return "RLIMIT_FSIZE is smaller than its memory";
+	case EPROTO: return "WEIR_SESSION names no session of this version";
+	default: return text ? text : "unknown error";
+	}
+}
+
 int weir_session_create(struct weir_session *s, const struct weir_config *config,
                         const struct weir_plan *plan, int *fd)
 {
 	struct weir_header made = {.magic = 0};
+	struct stat st;
 	int file = os_memfd("weir-session");
 
 	if (file < 0)
 		return file;
 	lay_out(&made, config);
-	long error = os_call(SYS_ftruncate, file, (long)made.file_size, 0, 0, 0, 0);
-	if (error == 0)
-		error = os_call(SYS_fchmod, file, 0600, 0, 0, 0, 0);
-	void *at = error == 0 ? map(made.file_size, file) : NULL;
+	int error = make_room(file, made.file_size);
+	if (!error)
+		error = (int)os_call(SYS_fstat, file, (long)&st, 0, 0, 0, 0);
+	void *at = error ? NULL : map(made.file_size, file);
 	if (!at) {
 		os_close(file);
-		return error ? (int)error : -ENOMEM;
+		return error ? error : -ENOMEM;
 	}
 	write_config(&made, config);
 	made.version = WEIR_LAYOUT_VERSION;
@@ -160,20 +223,18 @@ int weir_session_create(struct weir_session *s, const struct weir_config *config
 	made.magic = WEIR_MAGIC;
 	struct weir_header *h = at;
 	*h = made;
-	point_into(s, at, &made);
+	point_into(s, at, &made, &st);
 	make_plan(s->plan, plan);
 	*fd = file;
 	return 0;
 }
 
-/* A file that another program made is believed in nothing but its magic: the
- * offsets must follow from the counts, and the counts fit the file. */
-static bool header_fits(const struct weir_header *h, uint64_t file_size)
+/* A file that another program made is believed in nothing: the offsets must follow from
+ * the counts, and the counts fit the file. */
+static bool layout_fits(const struct weir_header *h, uint64_t file_size)
 {
 	struct weir_header expected = {.slots = h->slots};
 
-	if (h->magic != WEIR_MAGIC || h->version != WEIR_LAYOUT_VERSION || h->size != sizeof(*h))
-		return false;
 	if (h->slots == 0 || h->slots > WEIR_MAX_PAIRS_MAX ||
 	    (h->ring_span & (h->ring_span - 1)) != 0 || h->ring_span < RING_SPAN_MIN)
 		return false;
@@ -187,6 +248,18 @@ static bool header_fits(const struct weir_header *h, uint64_t file_size)
 	       (file_size - h->rings_offset) / 2 / h->ring_span == h->slots;
 }
 
+/* A name, a version, a layout: one that does not fit to the two others is damaged. */
+static int judge(const struct weir_header *h, uint64_t file_size)
+{
+	bool named = h->magic == WEIR_MAGIC;
+	bool versioned = h->version == WEIR_LAYOUT_VERSION && h->size == sizeof(*h);
+	bool fits = layout_fits(h, file_size);
+
+	if (named && versioned && fits)
+		return 0;
+	return named + versioned + fits == 2 ? -EBADMSG : -EPROTO;
+}
+
 int weir_session_map(struct weir_session *s, int fd)
 {
 	struct stat st;
@@ -197,24 +270,60 @@ int weir_session_map(struct weir_session *s, int fd)
 		return (int)error;
 	if (os_call(SYS_pread64, fd, (long)&h, sizeof(h), 0, 0, 0) != sizeof(h))
 		return -EPROTO;
-	if (!header_fits(&h, (uint64_t)st.st_size))
-		return -EPROTO;
+	error = judge(&h, (uint64_t)st.st_size);
+	if (error)
+		return (int)error;
 	void *at = map(h.file_size, fd);
 	if (!at)
 		return -ENOMEM;
-	point_into(s, at, &h);
+	point_into(s, at, &h, &st);
 	return 0;
 }
 
-int weir_session_attach(struct weir_session *s, const char *path)
+/* In a chroot or a PID namespace its path may lead to another file. */
+static bool is_file_of(const struct weir_session *s, int fd)
+{
+	struct stat st;
+
+	return os_call(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0 && st.st_dev == s->device &&
+	       st.st_ino == s->inode;
+}
+
+static bool is_unfiltered(int fd)
+{
+	struct weir_header h;
+
+	return os_call(SYS_pread64, fd, (long)&h, sizeof(h), 0, 0, 0) != sizeof(h) ||
+	       h.magic != WEIR_MAGIC || os_filters() <= h.filters;
+}
+
+bool weir_session_can_map(const struct weir_session *s, int fd)
+{
+	uint64_t space = s->file_size < PROGRAM_SPACE ? s->file_size : PROGRAM_SPACE;
+
+	return is_file_of(s, fd) && is_unfiltered(fd) && soft_limit(RLIMIT_AS) >= s->file_size + space;
+}
+
+static int attach(struct weir_session *s, const char *path, bool starts)
 {
 	long fd = os_call(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC | O_NOCTTY, 0, 0, 0);
 
 	if (fd < 0)
 		return (int)fd;
-	int error = weir_session_map(s, (int)fd);
+	int error = !starts || is_unfiltered((int)fd) ? weir_session_map(s, (int)fd)
+	                                              : -WEIR_TROUBLE_FILTER;
 	os_close((int)fd);
 	return error;
+}
+
+int weir_session_attach(struct weir_session *s, const char *path)
+{
+	return attach(s, path, false);
+}
+
+int weir_session_join(struct weir_session *s, const char *path)
+{
+	return attach(s, path, true);
 }
 
 void weir_session_unmap(struct weir_session *s)

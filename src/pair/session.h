@@ -20,6 +20,9 @@ struct weir_session {
 	uint64_t file_size;
 	uint64_t ring_span;
 	uint32_t slot_count;
+	/* Which file it is. */
+	uint64_t device;
+	uint64_t inode;
 };
 
 /* Makes a session of its own file (memfd, mode 0600, close-on-exec) and maps it.
@@ -28,10 +31,27 @@ struct weir_session {
 int weir_session_create(struct weir_session *s, const struct weir_config *config,
                         const struct weir_plan *plan, int *fd);
 
+/* Beside errnos, why a process is not in the session, or makes no marked pairs. */
+enum {
+	WEIR_TROUBLE_FILTER = 5001,
+	WEIR_TROUBLE_NAMESPACE,
+	WEIR_TROUBLE_COOKIE,
+};
+
+/* What such an error means, for people. */
+const char *weir_session_trouble(int error);
+
 /* Maps the session behind `path` (as WEIR_SESSION names it) and leaves no
  * descriptor open. Returns 0 or -errno; -EPROTO where the file is no session of
- * this version. */
+ * this version, -EBADMSG where it is one and damaged. */
 int weir_session_attach(struct weir_session *s, const char *path);
+
+/* The same for a program that starts: not behind a seccomp filter of its own, where
+ * nothing is called that the loader has not called. */
+int weir_session_join(struct weir_session *s, const char *path);
+
+/* Can a program that starts now map this session, by the open file `fd`? */
+bool weir_session_can_map(const struct weir_session *s, int fd);
 
 /* Maps the session of an open file. The descriptor stays the caller's. */
 int weir_session_map(struct weir_session *s, int fd);

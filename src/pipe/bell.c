@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/os.h"
+#include "pipe/check.h"
 
 enum {
 	BELL = 0,
@@ -27,17 +28,17 @@ static int send_byte(int fd, unsigned char byte)
 
 static void raise_sndbuf(struct weir_pipe *pipe, int fd)
 {
-	if (load32_relaxed(&pipe->lowered)) {
+	if (load32_relaxed(&pipe->lowered) != WEIR_RAISED) {
 		os_setsockopt_int(fd, SO_SNDBUF, 106496);
-		store32_relaxed(&pipe->lowered, 0);
+		store32_relaxed(&pipe->lowered, WEIR_RAISED);
 	}
 }
 
 static void lower_sndbuf(struct weir_pipe *pipe, int fd)
 {
-	if (!load32_relaxed(&pipe->lowered)) {
+	if (load32_relaxed(&pipe->lowered) != WEIR_LOWERED) {
 		os_setsockopt_int(fd, SO_SNDBUF, 1);
-		store32_relaxed(&pipe->lowered, 1);
+		store32_relaxed(&pipe->lowered, WEIR_LOWERED);
 	}
 }
 
@@ -151,10 +152,14 @@ void weir_bell_saturate(const struct weir_pipe_ref *ref, int fd, enum weir_satur
 
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
 		return;
+	weir_pipe_check_writer(ref); /* before anybody sleeps because of it */
 	if (now == WEIR_FLOWING || wake_at < load64_relaxed(&pipe->wake_at))
 		store64_relaxed(&pipe->wake_at, wake_at);
-	store32_ordered(&pipe->saturated, now > how ? now : how);
-	if (now >= how && load32_relaxed(&pipe->lowered))
+	bool filled = now >= how && load32_relaxed(&pipe->lowered) == WEIR_LOWERED;
+	if (now > how)
+		how = (enum weir_saturation)now;
+	store32_ordered(&pipe->saturated, how);
+	if (filled)
 		return;
 	lower_sndbuf(pipe, fd);
 	if (how == WEIR_SATURATED)
@@ -176,8 +181,10 @@ const void *weir_bell_unreadable(void)
 	uintptr_t at = atomic_load_explicit(&page, memory_order_acquire);
 
 	if (at == 0) {
-		void *fresh = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		at = fresh == MAP_FAILED ? 8 : (uintptr_t)fresh; /* page 0 will do */
+		void *fresh = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		/* In two steps: memcheck takes what was never readable for a mistake. */
+		bool hidden = fresh != MAP_FAILED && mprotect(fresh, 4096, PROT_NONE) == 0;
+		at = hidden ? (uintptr_t)fresh : 8; /* page 0 will do */
 		atomic_store_explicit(&page, at, memory_order_release);
 	}
 	return (const void *)at;
@@ -189,7 +196,7 @@ int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd)
 
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
 		return 0;
-	store32_relaxed(&pipe->lowered, 1);
+	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	raise_sndbuf(pipe, fd);
 	/* First, because a reader without locks may receive the marker at once. */
 	store32_release(&pipe->carrier, WEIR_BY_BOTH);

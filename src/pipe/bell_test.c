@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -157,6 +159,28 @@ static void saturating_an_empty_queue_rings(void)
 	test_pipe_saturate(&t, WEIR_SATURATED);
 	RULES(&t);
 	CHECK_EQ(load32_relaxed(&t.pipe->bells), 1);
+	test_pipe_close(&t);
+}
+
+/* What a writer that died had done to the queue is unknown: who waits next fills it. */
+static void saturated_after_a_death(void)
+{
+	struct test_pipe t = test_pipe_open(CAPACITY);
+
+	fill_ring(&t);
+	test_pipe_saturate(&t, WEIR_SATURATED);
+	test_pipe_text(&t, CAPACITY);
+	test_pipe_settle(&t);
+	fill_ring(&t);
+	pid_t child = fork();
+	if (child == 0) {
+		weir_pipe_lock_writer(&t.ref);
+		raise(SIGKILL);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	test_pipe_saturate(&t, WEIR_SATURATED);
+	CHECK(!test_writable(&t));
+	CHECK_EQ(os_send_now(t.writer, "x", 1, MSG_NOSIGNAL), -EAGAIN);
 	test_pipe_close(&t);
 }
 
@@ -425,6 +449,7 @@ int main(void)
 	RUN(unwritable_and_back);
 	RUN(saturated_and_back);
 	RUN(saturating_an_empty_queue_rings);
+	RUN(saturated_after_a_death);
 	RUN(the_writer_makes_itself_writable);
 	RUN(a_blocked_send_wakes_and_leaves_nothing);
 	RUN(a_blocked_send_ends_as_any_other);

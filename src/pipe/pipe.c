@@ -1,16 +1,12 @@
 #include "pipe/pipe.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/lock.h"
 #include "base/message.h"
-#include "base/os.h"
+#include "base/tsan.h"
 #include "pipe/bell.h"
-
-enum { LOCK_WAIT_NS_MAX = 20 * 1000 * 1000 };
+#include "pipe/check.h"
 
 void weir_pipe_init(struct weir_pipe *pipe)
 {
@@ -21,7 +17,9 @@ void weir_pipe_init(struct weir_pipe *pipe)
 void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 {
 	store64_relaxed(&pipe->head, 0);
+	store64_relaxed(&pipe->head_again, 0);
 	store64_relaxed(&pipe->tail, 0);
+	store64_relaxed(&pipe->tail_again, 0);
 	store64_relaxed(&pipe->origin, 0);
 	store64_relaxed(&pipe->reads, 0);
 	store64_relaxed(&pipe->writes, 0);
@@ -30,6 +28,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store64_relaxed(&pipe->max_buffered, 0);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->mask, WEIR_RING_MIN_MASK);
+	store64_relaxed(&pipe->limit, 0);
 	store64_relaxed(&pipe->wake_at, 0);
 	store64_relaxed(&pipe->rules_read, 0);
 	store64_relaxed(&pipe->rules_write, 0);
@@ -39,9 +38,10 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	}
 	store32_relaxed(&pipe->reset, 0);
 	store32_relaxed(&pipe->bells, 0);
-	store32_relaxed(&pipe->lowered, 0);
+	store32_relaxed(&pipe->lowered, WEIR_RAISED);
 	store32_relaxed(&pipe->aside_used, 0);
 	store32_relaxed(&pipe->aside_fd, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
 	store32_relaxed(&pipe->reader_cpu, 0);
 	store32_relaxed(&pipe->writer_cpu, 0);
 	store32_relaxed(&pipe->reader_spins, 0);
@@ -55,22 +55,23 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store32_release(&pipe->generation, generation);
 }
 
-/* The mask is shared, so another process may have damaged it. */
+/* Of a pipe that was checked, or is about to get another shape. */
 static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	uint64_t mask = load64_relaxed(&pipe->mask);
 
-	if (__builtin_expect(mask > ref->span_mask || (mask & (mask + 1)) != 0, 0))
-		weir_die("the session's memory is damaged: a ring of %llu bytes",
-		         (unsigned long long)mask + 1);
 	return (struct weir_ring){
 	        .head = &pipe->head,
 	        .tail = &pipe->tail,
 	        .origin = load64_relaxed(&pipe->origin),
-	        .mask = mask,
+	        .mask = load64_relaxed(&pipe->mask),
 	        .storage = ref->storage,
 	};
+}
+
+static void keep_shape(struct weir_pipe *pipe)
+{
+	store64_relaxed(&pipe->shape, weir_pipe_shape(pipe));
 }
 
 static uint64_t writable_room(uint64_t limit, struct weir_writable_rule rule)
@@ -91,88 +92,76 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 {
 	struct weir_pipe *pipe = ref->pipe;
 
+	if (limit < 1)
+		limit = 1;
 	if (limit > ref->span_mask + 1 - WEIR_ASIDE_SIZE)
 		limit = ref->span_mask + 1 - WEIR_ASIDE_SIZE;
+	if (load64_relaxed(&pipe->limit) != 0) /* else it was reset: there is no shape yet */
+		weir_pipe_check_writer(ref);
 	uint64_t mask = weir_ring_mask_for(limit + WEIR_ASIDE_SIZE, load64_relaxed(&pipe->mask));
 	struct weir_ring ring = ring_of(ref);
 	store64_relaxed(&pipe->origin, weir_ring_grow(&ring, mask));
 	store64_relaxed(&pipe->mask, mask);
 	store64_relaxed(&pipe->limit, limit);
 	store64_relaxed(&pipe->writable_room, writable_room(limit, rule));
+	keep_shape(pipe);
 }
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
- * rings, the next consumption clears the queue. Positions are single stores. */
+ * rings, the next consumption clears the queue, and who waits for room before that
+ * fills it anew. Positions are single stores. What handlers left aside is the next
+ * writer's to append, with a descriptor of his own. */
 static void recover_writer(struct weir_pipe *pipe)
 {
+	store64_relaxed(&pipe->tail_again, load64_relaxed(&pipe->tail));
+	keep_shape(pipe);
 	store32_relaxed(&pipe->bells, 0);
+	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->wake_at, 0);
-	store32_relaxed(&pipe->aside_fd, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
 	store32_ordered(&pipe->saturated, WEIR_SATURATED);
 }
 
-/* What locking gave: makes the lock ours for this life
- * of the pipe, or tells why not. */
-static int locked(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex, int error)
+/* Who died with both locks may have been about to change the shape. */
+static void recover_reader(struct weir_pipe *pipe)
 {
-	if (__builtin_expect(error == EOWNERDEAD, 0)) {
-		if (mutex == &ref->pipe->write_lock)
-			recover_writer(ref->pipe);
-		pthread_mutex_consistent(mutex);
-	} else if (__builtin_expect(error == EDEADLK || error == EBUSY, 0)) {
-		return -error;
+	int error = weir_lock_wait(&pipe->write_lock);
+
+	store64_relaxed(&pipe->head_again, load64_relaxed(&pipe->head));
+	if (error == -EOWNERDEAD)
+		recover_writer(pipe);
+	if (error == 0 || error == -EOWNERDEAD)
+		weir_lock_release(&pipe->write_lock);
+}
+
+/* What locking gave: makes the lock ours for this life of the pipe, or tells why not. */
+static int locked(const struct weir_pipe_ref *ref, struct weir_lock *lock, int error)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	if (__builtin_expect(error == -EOWNERDEAD, 0)) {
+		if (lock == &pipe->write_lock)
+			recover_writer(pipe);
+		else
+			recover_reader(pipe);
 	} else if (__builtin_expect(error != 0, 0)) {
-		weir_die("the session's memory is damaged: a lock gives error %d", error);
+		return error;
 	}
-	if (__builtin_expect(load32_relaxed(&ref->pipe->generation) != ref->generation, 0)) {
-		pthread_mutex_unlock(mutex);
+	if (__builtin_expect(load32_relaxed(&pipe->generation) != ref->generation, 0)) {
+		weir_lock_release(lock);
 		return -ESTALE;
 	}
 	return 0;
 }
 
-/* The kernel does not see that the owner died, if a signal handler took a robust
- * lock of its own in the few instructions in which this one was in no list of the
- * owner's (set_robust_list(2)). Then it is marked here as the kernel would. */
-static void mark_if_owner_died(pthread_mutex_t *mutex)
+static int lock(const struct weir_pipe_ref *ref, struct weir_lock *lock)
 {
-	int *word = &mutex->__data.__lock;
-	int seen = __atomic_load_n(word, __ATOMIC_RELAXED);
-	uint32_t owner = (uint32_t)seen & FUTEX_TID_MASK;
+	int error = weir_lock_try(lock);
 
-	if (owner == 0 || os_task_lives(owner))
-		return;
-	int died = (int)(((uint32_t)seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
-	__atomic_compare_exchange_n(word, &seen, died, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
-/* Waits in pieces: an owner that a signal interrupts between the release and the
- * wake of the next owner may stay away for as long as its handler likes. */
-static int lock_busy(pthread_mutex_t *mutex)
-{
-	struct timespec until;
-	int error;
-
-	do {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += LOCK_WAIT_NS_MAX;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		error = pthread_mutex_timedlock(mutex, &until);
-		if (error == ETIMEDOUT)
-			mark_if_owner_died(mutex);
-	} while (error == ETIMEDOUT);
-	return error;
-}
-
-static int lock(const struct weir_pipe_ref *ref, pthread_mutex_t *mutex)
-{
-	int error = pthread_mutex_trylock(mutex);
-
-	if (__builtin_expect(error == EBUSY, 0))
-		error = lock_busy(mutex);
-	return locked(ref, mutex, error);
+	if (__builtin_expect(error == -EBUSY, 0))
+		error = weir_lock_wait(lock);
+	return locked(ref, lock, error);
 }
 
 int weir_pipe_lock_reader(const struct weir_pipe_ref *ref)
@@ -187,14 +176,14 @@ int weir_pipe_lock_writer(const struct weir_pipe_ref *ref)
 
 int weir_pipe_try_lock_writer(const struct weir_pipe_ref *ref)
 {
-	pthread_mutex_t *mutex = &ref->pipe->write_lock;
+	struct weir_lock *writer = &ref->pipe->write_lock;
 
-	return locked(ref, mutex, pthread_mutex_trylock(mutex));
+	return locked(ref, writer, weir_lock_try(writer));
 }
 
 void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref)
 {
-	pthread_mutex_unlock(&ref->pipe->read_lock);
+	weir_lock_release(&ref->pipe->read_lock);
 }
 
 uint64_t weir_pipe_used(const struct weir_pipe_ref *ref)
@@ -203,18 +192,6 @@ uint64_t weir_pipe_used(const struct weir_pipe_ref *ref)
 
 	/* Between the two loads the head may pass the tail that was read first. */
 	return used > ref->span_mask + 1 ? 0 : used;
-}
-
-/* The writer's view: bytes in the ring, no more than the storage holds. */
-static uint64_t checked_used(const struct weir_pipe_ref *ref)
-{
-	uint64_t used = load64_relaxed(&ref->pipe->tail) - load64_ordered(&ref->pipe->head);
-
-	if (__builtin_expect(used > ref->span_mask + 1 ||
-	                     load64_relaxed(&ref->pipe->limit) > ref->span_mask + 1, 0))
-		weir_die("the session's memory is damaged: %llu bytes in a pipe",
-		         (unsigned long long)used);
-	return used;
 }
 
 uint64_t weir_pipe_room(const struct weir_pipe_ref *ref)
@@ -239,12 +216,17 @@ bool weir_pipe_writable(const struct weir_pipe_ref *ref)
  * that was stored later, and an empty ring has no reader at work. */
 static void rebase(struct weir_pipe *pipe, uint64_t tail)
 {
-	if (load64_relaxed(&pipe->origin) != tail)
+	uint64_t moved = load64_relaxed(&pipe->origin) ^ tail;
+
+	if (moved) {
 		store64_relaxed(&pipe->origin, tail);
+		store64_relaxed(&pipe->shape, load64_relaxed(&pipe->shape) ^ moved);
+	}
 }
 
 static void publish(struct weir_pipe *pipe, uint64_t tail, uint64_t used)
 {
+	store64_relaxed(&pipe->tail_again, tail);
 	store64_release(&pipe->tail, tail);
 	if (used > load64_relaxed(&pipe->max_buffered))
 		store64_relaxed(&pipe->max_buffered, used);
@@ -257,12 +239,14 @@ static bool take_back(const struct weir_pipe_ref *ref, uint64_t tail)
 {
 	struct weir_pipe *pipe = ref->pipe;
 
-	if (locked(ref, &pipe->read_lock, pthread_mutex_trylock(&pipe->read_lock)) != 0)
+	if (locked(ref, &pipe->read_lock, weir_lock_try(&pipe->read_lock)) != 0)
 		return false;
 	bool unread = load64_relaxed(&pipe->head) <= tail;
-	if (unread)
+	if (unread) {
+		store64_relaxed(&pipe->tail_again, tail);
 		store64_release(&pipe->tail, tail);
-	pthread_mutex_unlock(&pipe->read_lock);
+	}
+	weir_lock_release(&pipe->read_lock);
 	return unread;
 }
 
@@ -290,8 +274,9 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
                    uint64_t beyond)
 {
 	struct weir_pipe *pipe = ref->pipe;
+	weir_pipe_check_writer(ref);
 	uint64_t tail = load64_relaxed(&pipe->tail);
-	uint64_t used = checked_used(ref);
+	uint64_t used = tail - load64_ordered(&pipe->head);
 	uint64_t bound = load64_relaxed(&pipe->limit) + beyond;
 	uint64_t room = used < bound ? bound - used : 0;
 
@@ -314,16 +299,26 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	return (ssize_t)n;
 }
 
+/* What lies aside is this thread's to append, through `fd`. */
+static void adopt_aside(struct weir_pipe *pipe, int fd)
+{
+	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	store32_relaxed(&pipe->aside_owner, weir_lock_owner(&pipe->write_lock));
+}
+
 ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
 {
+	if (__builtin_expect(load32_relaxed(&ref->pipe->aside_used) != 0, 0) &&
+	    load32_relaxed(&ref->pipe->aside_owner) == 0)
+		adopt_aside(ref->pipe, fd);
 	return put(ref, fd, span, n, 0);
 }
 
 size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
                       uint64_t skip)
 {
+	weir_pipe_check_reader(ref);
 	uint64_t used = weir_pipe_used(ref);
-
 	if (skip >= used)
 		return 0;
 	if (n > used - skip)
@@ -338,8 +333,54 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 	struct weir_pipe *pipe = ref->pipe;
 
 	n = weir_pipe_peek(ref, span, n, 0);
-	if (n > 0)
-		store64_ordered(&pipe->head, load64_relaxed(&pipe->head) + n);
+	if (n > 0) {
+		uint64_t head = load64_relaxed(&pipe->head) + n;
+		store64_relaxed(&pipe->head_again, head);
+		store64_ordered(&pipe->head, head);
+	}
+	return n;
+}
+
+void weir_pipe_lose(const struct weir_pipe_ref *ref)
+{
+	uint64_t tail = load64_relaxed(&ref->pipe->tail);
+
+	store64_relaxed(&ref->pipe->head_again, tail);
+	store64_ordered(&ref->pipe->head, tail);
+}
+
+/* How many of a signal handler's bytes wait. */
+static uint32_t aside_used(const struct weir_pipe *pipe)
+{
+	uint32_t used = load32_acquire(&pipe->aside_used);
+
+	if (used > WEIR_ASIDE_SIZE)
+		weir_damaged("more bytes of a signal handler than fit");
+	return used;
+}
+
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
+{
+	weir_pipe_check_reader(ref);
+	uint64_t used = weir_pipe_used(ref), mask = load64_relaxed(&ref->pipe->mask);
+	uint64_t index = (load64_relaxed(&ref->pipe->head) - load64_relaxed(&ref->pipe->origin)) &
+	                 mask;
+
+	if (*n > used)
+		*n = (size_t)used;
+	tsan_acquire(&ref->pipe->tail);
+	return index + *n <= mask + 1 ? ref->storage + index : NULL;
+}
+
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
+{
+	weir_pipe_check_reader(ref);
+	uint64_t used = weir_pipe_used(ref);
+	struct weir_ring ring = ring_of(ref);
+
+	if (n > used)
+		n = (size_t)used;
+	weir_ring_pieces(&ring, load64_relaxed(&ref->pipe->head), n, piece);
 	return n;
 }
 
@@ -347,7 +388,7 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
                            bool beyond)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	uint32_t used = load32_relaxed(&pipe->aside_used);
+	uint32_t used = aside_used(pipe);
 	uint64_t room = weir_pipe_room(ref);
 	uint64_t taken = load64_relaxed(&pipe->pending) + used;
 	struct weir_ring aside = {.mask = WEIR_ASIDE_SIZE - 1, .storage = pipe->aside};
@@ -360,7 +401,7 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
 	if (n > room)
 		n = (size_t)room;
 	weir_ring_copy_in(&aside, used, span, n);
-	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	adopt_aside(pipe, fd);
 	store32_release(&pipe->aside_used, used + (uint32_t)n);
 	return n;
 }
@@ -373,8 +414,7 @@ static void append_aside(const struct weir_pipe_ref *ref)
 	int fd = (int)load32_relaxed(&pipe->aside_fd) - 1;
 	uint32_t done = 0;
 
-	while (done < load32_acquire(&pipe->aside_used)) {
-		uint32_t used = load32_acquire(&pipe->aside_used);
+	for (uint32_t used; done < (used = aside_used(pipe));) {
 		struct iovec iov = {pipe->aside + done, used - done};
 		struct weir_span span = weir_span_of(&iov, 1);
 		ssize_t n = put(ref, fd, &span, iov.iov_len, WEIR_ASIDE_SIZE);
@@ -387,16 +427,24 @@ static void append_aside(const struct weir_pipe_ref *ref)
 	store32_relaxed(&pipe->aside_used, 0);
 }
 
+/* Have handlers of this thread left bytes? Those of another are his to append. */
+static bool has_aside(const struct weir_pipe *pipe, uint32_t self)
+{
+	return __builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0) &&
+	       load32_relaxed(&pipe->aside_owner) == self;
+}
+
 void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe *pipe = ref->pipe;
+	uint32_t self = weir_lock_owner(&pipe->write_lock);
 
 	for (;;) {
-		if (__builtin_expect(load32_relaxed(&pipe->aside_used) != 0, 0))
+		if (has_aside(pipe, self))
 			append_aside(ref);
-		pthread_mutex_unlock(&pipe->write_lock);
+		weir_lock_release(&pipe->write_lock);
 		/* A handler between the look and the unlock left its bytes to us. */
-		if (__builtin_expect(load32_relaxed(&pipe->aside_used) == 0, 1))
+		if (!has_aside(pipe, self))
 			return;
 		if (weir_pipe_lock_writer(ref) != 0)
 			return;
@@ -423,10 +471,5 @@ void weir_pipe_unlock(const struct weir_pipe_ref *ref)
 
 bool weir_pipe_is_valid(const struct weir_pipe_ref *ref)
 {
-	struct weir_pipe *pipe = ref->pipe;
-	uint64_t mask = load64_relaxed(&pipe->mask);
-
-	return (mask & (mask + 1)) == 0 && mask <= ref->span_mask &&
-	       load64_relaxed(&pipe->limit) <= mask + 1 &&
-	       load64_relaxed(&pipe->tail) - load64_relaxed(&pipe->head) <= mask + 1;
+	return weir_pipe_writer_is_sound(ref) && weir_pipe_reader_is_sound(ref);
 }

@@ -10,12 +10,12 @@
 #ifndef WEIR_PIPE_PIPE_H
 #define WEIR_PIPE_PIPE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "base/lock.h"
 #include "ring/ring.h"
 
 enum {
@@ -31,6 +31,13 @@ enum weir_saturation {
 	WEIR_FLOWING,
 	WEIR_UNWRITABLE,            /* poll says not writable */
 	WEIR_SATURATED,             /* a send blocks, too */
+};
+
+/* Is the socket's SO_SNDBUF the smallest one, so that few bells fill the queue? */
+enum weir_lowered {
+	WEIR_RAISED,
+	WEIR_LOWERED,
+	WEIR_PERHAPS_LOWERED,       /* who was about to change it may have died */
 };
 
 /* Who asks the kernel about this direction without asking us (epoll, SIGIO). */
@@ -57,48 +64,56 @@ struct weir_sleeper {
 	weir_word64 since;          /* CLOCK_MONOTONIC, ns */
 };
 
+/* What another process might damage so that bytes were lost or doubled, or somebody
+ * slept for ever, is kept twice: the words of state (weir_doubled), the positions, and,
+ * in `shape`, what says where bytes lie and how many fit. Who holds a lock checks what
+ * it uses, and dies of what is wrong (check.c). */
 struct weir_pipe {
 	/* The reader's lines: what the writer looks at lies apart from the lock, so
 	 * that looking does not take the lock's line away from its owner. */
-	_Alignas(64) pthread_mutex_t read_lock;
+	_Alignas(64) struct weir_lock read_lock;
 	weir_word64 reads;          /* calls that moved bytes */
 	weir_word64 blocked_reads;
 	weir_word64 rules_read;     /* the plan's rules that concern calls here (fault/plan.h) */
 	_Alignas(64) weir_word64 head; /* bytes ever consumed */
+	weir_word64 head_again;     /* stored before it */
 
 	/* The writer's lines, likewise. */
-	_Alignas(64) pthread_mutex_t write_lock;
+	_Alignas(64) struct weir_lock write_lock;
 	weir_word64 pending;        /* bytes the lock's owner is about to publish */
-	weir_word32 bells;          /* bell bytes certainly in the kernel's queue; 0 is safe */
-	weir_word32 lowered;        /* the socket's SO_SNDBUF is the smallest one */
+	weir_doubled bells;         /* bell bytes certainly in the kernel's queue; 0 is safe */
 	weir_word64 rules_write;
 	_Alignas(64) weir_word64 tail; /* bytes ever produced */
+	weir_word64 tail_again;     /* stored before it */
 	weir_word64 origin;         /* position of storage[0]; writer lock and an empty ring */
+	weir_word64 shape;          /* of origin, mask, limit and writable_room */
+	weir_doubled generation;    /* of the slot: a reference to an older one is void */
+	weir_word32 suspect;        /* times the writer still asks whether its peer lives */
+	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
+	weir_word32 reader_life;    /* of who last read (pair/life.h); 0: unknown, ask */
+	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
+	weir_doubled aside_owner;   /* the thread that appends them; 0: the next writer */
 
 	_Alignas(64) weir_word64 writes;
 	weir_word64 blocked_writes;
 	weir_word64 max_buffered;
-	weir_word32 aside_used;     /* bytes in `aside` */
-	weir_word32 aside_fd;       /* the handler's descriptor + 1, in the lock owner's process */
+	weir_doubled aside_used;    /* bytes in `aside` */
+	weir_doubled aside_fd;      /* a writer's descriptor + 1, in the process of `aside_owner` */
 	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
 	weir_word32 writer_cpu;
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 	weir_word32 writer_spins;
-	weir_word32 reset;          /* the reader's next call gives ECONNRESET, once */
-	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
+	weir_doubled reset;         /* the reader's next call gives ECONNRESET, once */
 
 	/* What seldom changes. */
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
 	weir_word64 mask;           /* storage size - 1; both locks */
 	weir_word64 writable_room;  /* room from which poll calls the writer writable */
 	weir_word64 wake_at;        /* room at which a saturated writer wants to be woken */
-	weir_word32 saturated;      /* enum weir_saturation */
-	weir_word32 suspect;        /* times the writer still asks whether its peer lives */
-	weir_word32 watch;          /* enum weir_watch, or-ed */
-	weir_word32 carrier;        /* enum weir_carrier */
-	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
-	weir_word32 reader_life;    /* of who last read (pair/life.h); 0: unknown, ask */
-	weir_word32 generation;     /* of the slot: a reference to an older one is void */
+	weir_doubled saturated;     /* enum weir_saturation */
+	weir_doubled watch;         /* enum weir_watch, or-ed */
+	weir_doubled carrier;       /* enum weir_carrier */
+	weir_doubled lowered;       /* the socket's SO_SNDBUF is the smallest one */
 
 	/* Who sleeps, as far as there is place: [0] readers, [1] writers. */
 	_Alignas(64) struct weir_sleeper sleepers[2][WEIR_SLEEPERS_MAX];
@@ -170,6 +185,13 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
                       uint64_t skip);
 
+/* The next min(n, used) bytes, which becomes `*n`; NULL where they lie in two pieces.
+ * They stay. Reader lock. */
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n);
+
+/* Where the next min(n, used) bytes lie; they stay. Gives how many there are. Reader lock. */
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2]);
+
 /* Leaves bytes for the interrupted owner of the writer lock, who is this thread
  * (weir_pipe_lock_writer gave -EDEADLK). Moves what there is room for. The owner
  * rings the reader through `fd`, a descriptor of the writer's end. `beyond`: a
@@ -178,7 +200,10 @@ size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, s
 size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_span *span,
                            size_t n, bool beyond);
 
-/* True in checked builds where the shared words fit together. Both locks. */
+/* Forgets the bytes that nobody has read. Both locks. */
+void weir_pipe_lose(const struct weir_pipe_ref *ref);
+
+/* Do the shared words that nobody else may change now fit together? Both locks. */
 bool weir_pipe_is_valid(const struct weir_pipe_ref *ref);
 
 #endif

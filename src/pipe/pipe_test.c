@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -304,6 +306,60 @@ static void handlers_leave_bytes_aside(void)
 	test_pipe_close(&handled.t);
 }
 
+/* A handler came between the owner's last look and its unlock; then another process has
+ * the lock, in which that descriptor's number means another socket. */
+static void aside_of_another_process(void)
+{
+	struct iovec iov = {(void *)(uintptr_t) "h", 1};
+	struct weir_span span = weir_span_of(&iov, 1);
+	struct test_pipe t = test_pipe_open(8);
+	int other[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+	CHECK_EQ(weir_pipe_lock_writer(&t.ref), 0);
+	CHECK_EQ(weir_pipe_put_aside(&t.ref, t.writer, &span, 1, false), 1);
+	weir_lock_release(&t.pipe->write_lock);
+	pid_t child = fork();
+	if (child == 0) {
+		int number = t.writer;
+		t.writer = dup(number);
+		dup2(other[0], number);
+		weir_pipe_lock_writer(&t.ref);
+		weir_pipe_unlock_writer(&t.ref);
+		bool left = load32_relaxed(&t.pipe->aside_used) == 1;
+		_exit(left && test_pipe_put(&t, "w", 1) == 1 ? 0 : 1);
+	}
+	int status;
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(os_poll_now(other[1], POLLIN), 0);
+	CHECK_EQ(weir_pipe_lock_writer(&t.ref), 0); /* as the interrupted owner does */
+	weir_pipe_unlock_writer(&t.ref);
+	CHECK_TEXT(test_pipe_text(&t, 8), "wh");
+	close(other[0]);
+	close(other[1]);
+	test_pipe_close(&t);
+}
+
+/* Whoever had to append them is dead: the next writer does. */
+static void aside_of_a_dead_owner(void)
+{
+	struct iovec iov = {(void *)(uintptr_t) "h", 1};
+	struct weir_span span = weir_span_of(&iov, 1);
+	struct test_pipe t = test_pipe_open(8);
+	pid_t child = fork();
+
+	if (child == 0) {
+		weir_pipe_lock_writer(&t.ref);
+		weir_pipe_put_aside(&t.ref, 1000, &span, 1, false);
+		raise(SIGKILL);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_EQ(test_pipe_put(&t, "w", 1), 1);
+	CHECK_TEXT(test_pipe_text(&t, 8), "wh");
+	test_pipe_close(&t);
+}
+
 static void aside_keeps_the_bound(void)
 {
 	begin_handled(4, false);
@@ -395,6 +451,49 @@ static void damage_is_noticed(void)
 	test_pipe_close(&t);
 }
 
+/* What becomes of 300 bytes of which some are in the pipe when a bit is flipped: all come
+ * out right, or somebody dies of it. */
+static int end_of_flipped(struct test_pipe *t, size_t byte, unsigned int bit)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		char text[201];
+		memset(text, 'x', sizeof(text) - 1);
+		dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+		test_pipe_put(t, "abcdefgh", 8);
+		((unsigned char *)t->pipe)[byte] ^= (unsigned char)(1U << bit);
+		ssize_t put = test_pipe_put(t, text, 200);
+		bool right = !strncmp(test_pipe_text(t, 3), "abc", 4) &&
+		             !strncmp(test_pipe_text(t, 5), "defgh", 6);
+		text[put > 0 ? put : 0] = '\0';
+		_exit(!right || put != 200 || strcmp(test_pipe_text(t, 300), text) != 0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* A bit of each byte that is more than a counter or a hint. */
+static void each_byte_matters_or_not(void)
+{
+	struct test_random random = test_random_begin("each_byte_matters_or_not");
+	int died = 0;
+
+	for (size_t byte = 0; byte < offsetof(struct weir_pipe, aside); byte++) {
+		unsigned int bit = (unsigned int)test_random_below(&random, 8);
+		struct test_pipe t = test_pipe_open(300);
+		int end = end_of_flipped(&t, byte, bit);
+		if (end != 0 && end != SIGABRT)
+			printf("# bit %u of byte %zu: %d\n", bit, byte, end);
+		CHECK(end == 0 || end == SIGABRT);
+		died += end == SIGABRT;
+		test_pipe_close(&t);
+	}
+	printf("# noticed in %d bytes\n", died);
+	CHECK(died > 100);
+}
+
 static unsigned char byte_at(uint64_t p)
 {
 	return (unsigned char)(p * 131 >> 2);
@@ -480,10 +579,13 @@ int main(void)
 	RUN(owners_die);
 	RUN(owners_die_unseen);
 	RUN(handlers_leave_bytes_aside);
+	RUN(aside_of_another_process);
+	RUN(aside_of_a_dead_owner);
 	RUN(aside_keeps_the_bound);
 	RUN(aside_exceeds_it_by_so_much);
 	RUN(handlers_at_any_moment);
 	RUN(damage_is_noticed);
+	RUN(each_byte_matters_or_not);
 	RUN(two_threads);
 	return weir_test_end();
 }

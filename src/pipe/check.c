@@ -1,0 +1,38 @@
+#include "pipe/check.h"
+
+/* The other side stores the copy first: it is never behind, and ahead by what is being
+ * moved at most. */
+static inline bool may_be_ahead(uint64_t again, uint64_t position, uint64_t most)
+{
+	return again - position <= most;
+}
+
+bool weir_pipe_shape_is_sound(const struct weir_pipe_ref *ref)
+{
+	const struct weir_pipe *pipe = ref->pipe;
+	uint64_t mask = load64_relaxed(&pipe->mask), limit = load64_relaxed(&pipe->limit);
+
+	return load64_relaxed(&pipe->shape) == weir_pipe_shape(pipe) && mask <= ref->span_mask &&
+	       (mask & (mask + 1)) == 0 && mask >= WEIR_RING_MIN_MASK &&
+	       limit - 1 <= mask - WEIR_ASIDE_SIZE;
+}
+
+bool weir_pipe_reader_is_sound(const struct weir_pipe_ref *ref)
+{
+	const struct weir_pipe *pipe = ref->pipe;
+	uint64_t tail = load64_acquire(&pipe->tail), head = load64_relaxed(&pipe->head);
+
+	return head == load64_relaxed(&pipe->head_again) && tail - head <= ref->span_mask + 1 &&
+	       may_be_ahead(load64_relaxed(&pipe->tail_again), tail, UINT64_MAX / 2) &&
+	       (tail == head || weir_pipe_shape_is_sound(ref));
+}
+
+bool weir_pipe_writer_is_sound(const struct weir_pipe_ref *ref)
+{
+	const struct weir_pipe *pipe = ref->pipe;
+	uint64_t head = load64_ordered(&pipe->head), tail = load64_relaxed(&pipe->tail);
+
+	return tail == load64_relaxed(&pipe->tail_again) && tail - head <= ref->span_mask + 1 &&
+	       may_be_ahead(load64_relaxed(&pipe->head_again), head, tail - head) &&
+	       weir_pipe_shape_is_sound(ref);
+}

@@ -1,0 +1,397 @@
+/* base/os.h over the double of the kernel: what each system call of weir's does, and
+ * how it waits. A call happens at once; its locks in the kernel write the caller's
+ * stores out. */
+#include "base/os.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "endpoint/deadlock.h"
+#include "pipe/bell.h"
+#include "world.h"
+
+static const short ALWAYS = POLLERR | POLLHUP;
+
+static int socket_of(int fd)
+{
+	return fd - FD_FIRST;
+}
+
+/* ---- waking ---- */
+
+static short keys_of(uint32_t events)
+{
+	if (events & KERNEL_EVENT_STATE)
+		return (short)-1;
+	return (short)((events & KERNEL_EVENT_INPUT ? POLLIN : 0) |
+	               (events & KERNEL_EVENT_ROOM ? POLLOUT : 0));
+}
+
+static void tell(struct thread *t, int socket, uint32_t events)
+{
+	if (t->op.kind == OP_SLEEP_ROOM && t->op.socket == socket &&
+	    (events & (KERNEL_EVENT_ROOM | KERNEL_EVENT_STATE)))
+		t->woken = true;
+	if (t->watch.events && t->watch.socket == socket &&
+	    (keys_of(events) & (t->watch.events | ALWAYS)))
+		t->watch.ready = true;
+}
+
+void tell_events(void)
+{
+	for (int s = 0; s < 2; s++) {
+		uint32_t events = world.kernel.socket[s].events;
+		world.kernel.socket[s].events = 0;
+		for (int i = 0; events && i < THREADS_MAX; i++)
+			tell(&world.thread[i], s, events);
+	}
+}
+
+/* A sleep for room ends when it is told to (sock_wait_for_wmem), the others when there
+ * is something to wake for. */
+bool sleep_is_over(const struct thread *t)
+{
+	const struct kernel_socket *s = &world.kernel.socket[t->op.socket];
+
+	if (t->op.kind == OP_SLEEP_INPUT)
+		return s->queued > 0 || s->error || s->shut_read;
+	if (t->op.kind == OP_SLEEP_POLL)
+		return kernel_poll(&world.kernel, t->op.socket) & (t->op.events | ALWAYS);
+	if (t->op.kind == OP_SLEEP_EPOLL)
+		return t->watch.ready;
+	return t->woken;
+}
+
+/* ---- calls ---- */
+
+static void enter(const char *name, int fd)
+{
+	if (!running)
+		return;
+	reach((struct op){.kind = OP_KERNEL, .name = name, .socket = socket_of(fd)});
+	flush(self());
+	if (!self()->holds[socket_of(fd)])
+		fail("%c uses descriptor %d, which its process does not have: %s", 'a' + world.current,
+		     fd, name);
+}
+
+static long leave(const char *name, int fd, long result)
+{
+	if (running) {
+		tell_events();
+		trace("%s(%c) gives %ld%s%s", name, 'a' + socket_of(fd), result,
+		      result < 0 ? " " : "", result < 0 ? strerrorname_np((int)-result) : "");
+	}
+	return result;
+}
+
+/* False where a handler ended it. */
+static bool sleeps(enum op_kind kind, const char *name, int fd, short events)
+{
+	flush(self());
+	self()->woken = false;
+	trace("%s(%c) sleeps", name, 'a' + socket_of(fd));
+	return reach((struct op){.kind = kind, .name = name, .socket = socket_of(fd), .events = events});
+}
+
+ssize_t os_send_now(int fd, const void *buf, size_t len, int flags)
+{
+	(void)flags;
+	enter("send", fd);
+	return leave("send", fd, kernel_send(&world.kernel, socket_of(fd), buf, len));
+}
+
+ssize_t os_recv_now(int fd, void *buf, size_t len, int flags)
+{
+	enter("recv", fd);
+	return leave("recv", fd,
+	             kernel_receive(&world.kernel, socket_of(fd), buf, len, flags & MSG_PEEK));
+}
+
+int os_poll_now(int fd, short events)
+{
+	enter("poll", fd);
+	return (int)leave("poll", fd,
+	                  kernel_poll(&world.kernel, socket_of(fd)) & (events | ALWAYS));
+}
+
+static bool waits(int fd, int flags)
+{
+	return !(flags & MSG_DONTWAIT) && !world.nonblock[socket_of(fd)];
+}
+
+ssize_t os_recv_wait(int fd, void *buf, size_t len, int flags)
+{
+	for (;;) {
+		ssize_t n = os_recv_now(fd, buf, len, flags);
+		if (n != -EAGAIN || !waits(fd, flags))
+			return n;
+		if (!sleeps(OP_SLEEP_INPUT, "recv", fd, 0))
+			return leave("recv", fd, -EINTR);
+	}
+}
+
+ssize_t os_read_wait(int fd, void *buf, size_t len)
+{
+	return os_recv_wait(fd, buf, len, 0);
+}
+
+/* The message has its memory first, and is found to be unreadable then. */
+static ssize_t send_unreadable(int fd)
+{
+	enter("send of nothing", fd);
+	ssize_t n = leave("send of nothing", fd, kernel_send_begin(&world.kernel, socket_of(fd)));
+	if (n != 0)
+		return n;
+	enter("fault", fd);
+	kernel_send_fault(&world.kernel, socket_of(fd));
+	return leave("fault", fd, -EFAULT);
+}
+
+ssize_t os_send_wait(int fd, const void *buf, size_t len, int flags)
+{
+	for (;;) {
+		ssize_t n = buf == weir_bell_unreadable() ? send_unreadable(fd)
+		                                          : os_send_now(fd, buf, len, flags);
+		if (n != -EAGAIN || !waits(fd, flags))
+			return n;
+		if (!sleeps(OP_SLEEP_ROOM, "send", fd, 0))
+			return leave("send", fd, -EINTR);
+	}
+}
+
+ssize_t os_sendmsg_wait(int fd, const struct msghdr *msg, int flags)
+{
+	ssize_t total = 0;
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		const struct iovec *v = &msg->msg_iov[i];
+		ssize_t n = v->iov_len ? os_send_wait(fd, v->iov_base, v->iov_len, flags) : 0;
+		if (n < 0)
+			return total ? total : n;
+		total += n;
+	}
+	return total;
+}
+
+int os_poll_wait(int fd, short events, int timeout_ms)
+{
+	if (timeout_ms >= 0) {
+		reach((struct op){.kind = OP_YIELD, .name = "wait a moment"});
+		return 0;
+	}
+	for (;;) {
+		int found = os_poll_now(fd, events);
+		if (found != 0)
+			return found;
+		if (!sleeps(OP_SLEEP_POLL, "poll", fd, events))
+			return (int)leave("poll", fd, -EINTR);
+	}
+}
+
+int os_queued_in(int fd)
+{
+	enter("SIOCINQ", fd);
+	return (int)leave("SIOCINQ", fd, kernel_input(&world.kernel, socket_of(fd)));
+}
+
+int os_queued_out(int fd)
+{
+	enter("SIOCOUTQ", fd);
+	return (int)leave("SIOCOUTQ", fd, kernel_output(&world.kernel, socket_of(fd)));
+}
+
+int os_getsockopt_int(int fd, int option)
+{
+	enter("getsockopt", fd);
+	if (option == SO_ERROR)
+		return (int)leave("SO_ERROR", fd, kernel_take_error(&world.kernel, socket_of(fd)));
+	return (int)leave("SO_SNDBUF", fd, world.kernel.socket[socket_of(fd)].sndbuf);
+}
+
+int os_setsockopt_int(int fd, int option, int value)
+{
+	(void)option;
+	enter("SO_SNDBUF", fd);
+	kernel_set_sndbuf(&world.kernel, socket_of(fd), value);
+	return (int)leave("SO_SNDBUF", fd, 0);
+}
+
+bool os_nonblocking(int fd)
+{
+	return world.nonblock[socket_of(fd)];
+}
+
+bool os_task_lives(uint32_t tid)
+{
+	return world.thread[tid - tid_of(0)].state < THREAD_DYING;
+}
+
+int os_timeout_ms(int fd, int option)
+{
+	(void)fd, (void)option;
+	return -1;
+}
+
+uint32_t os_thread(void)
+{
+	return tid_of(world.current);
+}
+
+uint64_t os_now_ns(void)
+{
+	return 1;
+}
+
+int os_cpu(void)
+{
+	return 0;                   /* the same for all: nobody waits by looking */
+}
+
+/* ---- what the hooks do, for scenarios ---- */
+
+void shut_down(int fd, int how)
+{
+	enter("shutdown", fd);
+	kernel_shutdown(&world.kernel, socket_of(fd), how);
+	leave("shutdown", fd, 0);
+}
+
+static bool is_held(int side)
+{
+	for (int i = 0; i < THREADS_MAX; i++)
+		if (world.thread[i].holds[side])
+			return true;
+	return false;
+}
+
+static void drop_end(int thread, int side)
+{
+	if (!world.thread[thread].holds[side])
+		return;
+	world.thread[thread].holds[side] = false;
+	if (!is_held(side))
+		kernel_close(&world.kernel, side);
+	tell_events();
+}
+
+void close_end(int fd)
+{
+	enter("close", fd);
+	drop_end(world.current, socket_of(fd));
+	leave("close", fd, 0);
+}
+
+void close_ends_of(int thread)
+{
+	drop_end(thread, 0);
+	drop_end(thread, 1);
+	world.thread[thread].state = THREAD_DEAD;
+}
+
+void watch(int fd, short events, bool edges)
+{
+	struct epoll_watch *w = &self()->watch;
+
+	enter("epoll_ctl", fd);
+	*w = (struct epoll_watch){.socket = socket_of(fd), .events = events, .edges = edges};
+	w->ready = kernel_poll(&world.kernel, w->socket) & (events | ALWAYS);
+	leave("epoll_ctl", fd, 0);
+}
+
+short wait_for_watch(void)
+{
+	struct epoll_watch *w = &self()->watch;
+
+	for (;;) {
+		enter("epoll_wait", FD_FIRST + w->socket);
+		short found = (short)(kernel_poll(&world.kernel, w->socket) & (w->events | ALWAYS));
+		if (!w->ready)
+			found = 0;
+		if (!found || w->edges)
+			w->ready = false;
+		leave("epoll_wait", FD_FIRST + w->socket, found);
+		if (found || !sleeps(OP_SLEEP_EPOLL, "epoll_wait", FD_FIRST + w->socket, w->events))
+			return found;
+	}
+}
+
+/* ---- what no scenario comes to ---- */
+
+/* The search for deadlocks looks at threads and descriptors in /proc, and changes
+ * nothing that others see: it is left out. */
+void weir_deadlock_look(const struct weir_end *end)
+{
+	(void)end;
+}
+
+static _Noreturn void not_modelled(const char *name)
+{
+	if (running)
+		fail("%s is not modelled", name);
+	abort();
+}
+
+long os_call(long number, long a, long b, long c, long d, long e, long f)
+{
+	(void)number, (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+	not_modelled("a system call of another kind");
+}
+
+ssize_t os_recvmsg_wait(int fd, struct msghdr *msg, int flags)
+{
+	(void)fd, (void)msg, (void)flags;
+	not_modelled("recvmsg");
+}
+
+uint64_t os_socket_cookie(int fd)
+{
+	(void)fd;
+	not_modelled("SO_COOKIE");
+}
+
+uint64_t os_inode(int fd)
+{
+	(void)fd;
+	not_modelled("fstat");
+}
+
+uint64_t os_namespace(const char *name)
+{
+	(void)name;
+	not_modelled("a namespace");
+}
+
+uint32_t os_filters(void)
+{
+	not_modelled("seccomp filters");
+}
+
+void os_each_descriptor(void (*act)(int fd))
+{
+	(void)act;
+	not_modelled("/proc/self/fd");
+}
+
+bool os_handles_signals(bool restarting)
+{
+	(void)restarting;
+	not_modelled("sigaction");
+}
+
+int os_memfd(const char *name)
+{
+	(void)name;
+	not_modelled("memfd_create");
+}
+
+int os_close(int fd)
+{
+	(void)fd;
+	not_modelled("close");
+}
+
+void os_resolve(void)
+{
+}

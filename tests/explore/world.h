@@ -1,0 +1,216 @@
+/* Everything that a schedule changes, in one place that can be kept and put back: the
+ * session's memory, the double of the kernel, and the threads with their stacks.
+ *
+ * A thread is a coroutine, and a process of its own: it has a pid, a life and a
+ * reference to the ends that it was given. It stops before each operation that another
+ * thread could notice, and tells which; the search decides who goes on. Stores wait in
+ * the thread's store buffer until an x86-64 would have to write them out (or the search
+ * lets it happen), so what a missing fence allows is seen.
+ */
+#ifndef WEIR_TESTS_EXPLORE_WORLD_H
+#define WEIR_TESTS_EXPLORE_WORLD_H
+
+#include "endpoint/endpoint.h"
+#include "kernel.h"
+
+enum {
+	THREADS_MAX = 4,
+	STORES_MAX = 16,            /* that wait in one store buffer */
+	SPAN = 4096,                /* of a ring's storage */
+	SPAN_USED = 64,             /* of it by any scenario; what lies behind stays zeros */
+	LOG_MAX = 24,               /* bytes that one thread reads */
+	FD_FIRST = 3,               /* the descriptor of end 0; that of end 1 is the next */
+};
+
+enum op_kind {
+	OP_BEGIN,                   /* nothing: the thread is between two calls */
+	OP_LOAD,
+	OP_STORE,
+	OP_UPDATE,                  /* reads and writes at once, and empties the store buffer */
+	OP_TRY_LOCK,
+	OP_LOCK,                    /* waits until it has it */
+	OP_UNLOCK,
+	OP_YIELD,
+	OP_KERNEL,                  /* a call that does not wait */
+	OP_SLEEP_INPUT,             /* waits in the kernel for ... */
+	OP_SLEEP_ROOM,
+	OP_SLEEP_POLL,
+	OP_SLEEP_EPOLL,
+	OP_EXIT,                    /* a killed process: its descriptors are yet to be closed */
+};
+
+/* What a thread is about to do. */
+struct op {
+	enum op_kind kind;
+	const char *name;           /* of the call, for the trace */
+	const volatile void *at;    /* the word or the lock */
+	int socket;
+	short events;               /* that a poll waits for */
+};
+
+struct store {
+	void *at;
+	uint64_t value;
+	uint32_t size;
+};
+
+enum thread_state {
+	THREAD_NONE,
+	THREAD_ALIVE,
+	THREAD_FINISHED,
+	THREAD_DYING,               /* killed, with its sockets still open */
+	THREAD_DEAD,
+};
+
+struct thread {
+	enum thread_state state;
+	void *stack_pointer;
+	struct op op;
+	bool woken;                 /* from a sleep for room */
+	bool interrupted;           /* the sleep that it is in, by a handler */
+	bool signalled;             /* a handler runs before it goes on */
+	bool handling;
+	uint32_t signals;           /* that may still come */
+	uint32_t life;
+	bool holds[2];              /* ends */
+	struct epoll_watch {        /* one entry of a set of its own */
+		int socket;
+		short events;
+		bool edges;
+		bool ready;
+	} watch;
+	struct store stores[STORES_MAX];
+	uint32_t stores_count;
+	unsigned char log[LOG_MAX]; /* bytes that it has read */
+	uint32_t logged;
+	unsigned char handled;      /* byte that its handler has read */
+	int result;                 /* of its last call, for who checks the end */
+	int result_of_handler;
+};
+
+struct world {
+	struct weir_header header;
+	struct weir_life lives[THREADS_MAX];
+	struct weir_slot slot;
+	struct kernel kernel;
+	bool nonblock[2];           /* O_NONBLOCK of each socket */
+	bool writer_died[2];        /* with the writer lock of what that end writes */
+	struct thread thread[THREADS_MAX];
+	int current;                /* who went last */
+};
+
+extern struct world world;
+
+/* ---- the scenario that is explored ---- */
+
+struct scenario {
+	const char *name;
+	uint64_t capacity;
+	void (*prepare)(void);
+	struct actor {
+		void (*run)(void);
+		int holds;              /* ends, as bits: 1 is end 0, 2 is end 1 */
+		bool may_be_killed;
+		void (*handler)(void);
+	} actor[THREADS_MAX];
+	bool restarts;              /* handlers have SA_RESTART */
+	bool by_kernels_rule;       /* of when poll calls a writer writable: nobody gave a capacity */
+	void (*finish)(void);
+	int bound;                  /* preemptions of the short form, where not the usual */
+};
+
+extern const struct scenario scenarios[];
+extern const struct scenario *scenario;
+
+/* The two ends of the one pair: what end 0 writes, end 1 reads. */
+extern struct weir_end ends[2];
+
+/* ---- threads (thread.c) ---- */
+
+void world_begin(void);
+extern bool running;            /* a thread, not who prepares or checks */
+
+static inline struct thread *self(void)
+{
+	return &world.thread[world.current];
+}
+
+/* The running thread is about to do `op`; others may go first. False where a handler
+ * has interrupted the sleep that `op` is. */
+bool reach(struct op op);
+
+/* Between two calls: a moment at which the thread owes nothing to anybody. */
+void between_calls(void);
+
+bool is_enabled(int thread);
+
+/* The search lets a thread go on up to its next operation; gives how many it did. */
+uint32_t resume(int thread);
+void interrupt(int thread);
+void kill_thread(int thread);
+
+/* Ends this schedule here: it shows a defect. */
+_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+extern char failure[512];       /* "" while there is none */
+
+#define MUST(condition) ((condition) ? (void)0 : fail("%s:%d: %s", __FILE__, __LINE__, #condition))
+
+/* The same for who checks from outside the threads. */
+void note_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+extern bool tracing;            /* each operation is told, and each is stopped at */
+void trace_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define trace(...) (tracing ? trace_line(__VA_ARGS__) : (void)0)
+
+/* Where a thread's part of the state lies. */
+void stack_of(int thread, unsigned char **from, size_t *size);
+
+/* ---- memory (memory.c) ---- */
+
+/* Writes out the oldest of a thread's stores, or all. */
+void flush_one(struct thread *t);
+void flush(struct thread *t);
+bool has_store_to(const struct thread *t, const volatile void *at);
+
+/* Words that several threads use and one writes: only there the order matters. They
+ * are found while exploring; whoever finds a new one has to begin again. */
+bool is_shared(const volatile void *at);
+void note_use(const volatile void *at, bool writes);
+void forget_shared(void);
+extern bool found_shared;
+
+/* Statistics, and hints where the peer runs: nothing that is explored looks at them. */
+bool is_idle(const volatile void *at);
+
+const char *name_of(const volatile void *at);
+
+/* ---- checks (check.c) ---- */
+
+/* Of each state; and of one in which nobody can go on. */
+void check_state(void);
+void check_end(void);
+
+/* ---- locks (lock.c) ---- */
+
+bool lock_is_free(const volatile void *lock, int thread);
+bool is_unlocked(const struct weir_lock *lock);     /* and no owner has died */
+void locks_of_the_dead(int thread);
+
+/* ---- the kernel (os.c) ---- */
+
+bool sleep_is_over(const struct thread *t);
+void tell_events(void);
+void close_ends_of(int thread);
+
+static inline uint32_t tid_of(int thread)
+{
+	return 100 + (uint32_t)thread;
+}
+
+/* An entry of its own in a set of its own: epoll_ctl, epoll_wait without a timeout. */
+void watch(int fd, short events, bool edges);
+short wait_for_watch(void);
+void shut_down(int fd, int how);
+void close_end(int fd);
+
+#endif
