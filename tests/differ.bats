@@ -58,3 +58,11 @@ caught() {
 	[ "$("$DIFFER" generate 17)" = "$("$DIFFER" generate 17)" ]
 	[ "$("$DIFFER" generate 17)" != "$("$DIFFER" generate 18)" ]
 }
+
+@test "a bounded pair keeps the rules of tokio's duplex" {
+	for capacity in 1 2 7 64 4096; do
+		WEIR_TEST_OPTIONS=(--capacity "$capacity")
+		under_weir halves "$capacity"
+		assert_hooked
+	done
+}

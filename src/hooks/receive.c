@@ -142,11 +142,11 @@ WEIR_EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, i
 	return recvfrom(fd, buf, len, flags, from, from_len);
 }
 
-/* Whoever asks for credentials gets those of nobody with what was sent before he asked, and
- * with the end (SO_PASSCRED in unix(7)); what comes later the kernel carries. */
-static void give_no_credentials(int fd, struct msghdr *msg, size_t room)
+/* Whoever asks for credentials (SO_PASSCRED in unix(7)) gets those of nobody with what was
+ * sent before he asked, and all zeros with the end; what comes later the kernel carries. */
+static void give_no_credentials(int fd, struct msghdr *msg, size_t room, bool end)
 {
-	struct ucred nobody = {0, (uid_t)65534, (gid_t)65534};
+	struct ucred nobody = {0, end ? 0 : (uid_t)65534, end ? 0 : (gid_t)65534};
 
 	if (os_getsockopt_int(fd, SO_PASSCRED) <= 0)
 		return;
@@ -190,7 +190,7 @@ static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 	msg->msg_controllen = 0;
 	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
 	if (__builtin_expect(load32_relaxed(&end.in.pipe->hand_over), 0))
-		give_no_credentials(fd, msg, room);
+		give_no_credentials(fd, msg, room, n == 0 && weir_pipe_used(&end.in) == 0);
 	return n;
 }
 
@@ -217,6 +217,16 @@ static int pending_error(int fd, int flags)
 	return 0;
 }
 
+/* Would the next message be an error? After others it is left for the next call. */
+static bool error_is_next(int fd)
+{
+	struct weir_end end;
+
+	if (!weir_end_of(fd, &end) || weir_pipe_used(&end.in) > 0)
+		return false;
+	return weir_end_true_events(&end, (short)os_poll_now(fd, 0)) & POLLERR;
+}
+
 /* Looks at the clock after each message, as recvmmsg(2) says the kernel does. Urgent data
  * ends it. */
 WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags,
@@ -232,7 +242,7 @@ WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, i
 		errno = error;
 		return -1;
 	}
-	while (done < count) {
+	while (done < count && !(done > 0 && error_is_next(fd))) {
 		ssize_t n = recvmsg(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
 		if (n < 0)
 			return done ? (int)done : -1;

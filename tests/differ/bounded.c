@@ -40,6 +40,7 @@ struct model {
 	struct queue queue[2]; /* by the side that writes */
 	struct end end[2];
 	struct waiting actor[ACTORS];
+	bool there[ACTORS];
 	char *trace;
 	size_t size, used;
 };
@@ -183,7 +184,10 @@ static bool send_some(struct model *m, struct waiting *w)
 		move_in(m, q, w);
 	if (!q->ended && w->done < w->size && may_wait(m, w->call))
 		return false;
-	note_sent(m, w, q->ended ? EPIPE : EAGAIN);
+	/* Who sleeps is told that bytes are lost, instead of the next receive. */
+	bool lost = q->ended && w->waits && w->done == 0 && m->end[w->side].reset;
+	m->end[w->side].reset &= !lost;
+	note_sent(m, w, lost ? ECONNRESET : q->ended ? EPIPE : EAGAIN);
 	return true;
 }
 
@@ -308,7 +312,7 @@ static bool run_line(struct model *m, const struct call *c, int line)
 	int side = c->a[0];
 
 	if (sends(c) || receives(c)) {
-		if (!m->end[side].open || (!c->may_wait && would_wait(m, c)))
+		if (!m->end[side].open || !m->there[c->actor] || (!c->may_wait && would_wait(m, c)))
 			return false;
 		make_call(m, c, line);
 		settle(m);
@@ -321,6 +325,7 @@ static bool run_line(struct model *m, const struct call *c, int line)
 		note(m, "%d: 3 4\n", line);
 		break;
 	case CALL_thread:
+		m->there[c->a[0]] = true;
 		note(m, "%d: \n", line);
 		break;
 	case CALL_cancel:
@@ -355,6 +360,7 @@ static struct model *fresh(size_t capacity, char *trace, size_t size)
 	static struct model m;
 
 	memset(&m, 0, sizeof(m));
+	m.there[0] = true;
 	m.capacity = capacity;
 	m.trace = trace;
 	m.size = size;

@@ -223,7 +223,7 @@ static void end_has_gone(struct world *w, struct object *o)
 	disturb(w, o->pair, 1);
 }
 
-/* What is closed while a call waits in it is beyond libweir (differences.txt). */
+/* What is closed while a call waits in it is beyond libweir (differences/). */
 static bool is_in_use(struct world *w, int process, int place)
 {
 	for (int i = 0; i < ACTORS; i++) {
@@ -387,7 +387,7 @@ static void take(struct world *w, const struct object *o, int n, int flags)
 {
 	struct way *in = way_in(w, o);
 
-	if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
+	if (flags & (MSG_PEEK | MSG_OOB))
 		return;
 	in->bytes = in->bytes > n ? in->bytes - n : 0;
 	if (in->known && in->bytes == 0)
@@ -519,7 +519,7 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 	if (o && o->kind == END &&
 	    (!way_out(w, o)->known || way_out(w, o)->charge > 0 || way_out(w, o)->full))
 		flags &=
-		        ~MSG_OOB; /* where the kernel takes over, a receive ends (differences.txt) */
+		        ~MSG_OOB; /* where the kernel takes over, a receive ends (differences/) */
 	if (number == CALL_sendcred || (flags & MSG_OOB)) {
 		if (o && o->kind == END)
 			way_out(w, o)->known = false;
@@ -569,8 +569,8 @@ static void send_much(struct world *w, int actor, int place)
 	if (!o || o->kind != END)
 		return;
 	struct way *out = way_out(w, o);
-	if (out->write_ended || !is_certain(w, o, out) || out->charge || o->watched_out ||
-	    is_awaited(w, o))
+	if (out->write_ended || !is_certain(w, o, out) || out->charge || out->full ||
+	    o->watched_out || is_awaited(w, o))
 		return;
 	struct call *c = add(w, actor, one_in(w, 2) ? CALL_send : CALL_write);
 	c->a[0] = place;
@@ -590,7 +590,7 @@ static void fill(struct world *w, int actor, int place)
 	if (out->write_ended || out->charge || !is_certain(w, o, out) || is_awaited(w, o))
 		return;
 	if (w->object[o->peer]
-	            .watched_edges) /* who asks for room makes an edge (differences.txt) */
+	            .watched_edges) /* who asks for room makes an edge (differences/) */
 		return;
 	struct call *c = add(w, actor, CALL_fill);
 	c->a[0] = place;
@@ -739,7 +739,7 @@ static void shut(struct world *w, int actor)
 		return;
 	if (c->a[1] != SHUT_RD) {
 		way_out(w, o)->write_ended = true;
-		way_out(w, o)->unclear_room |= way_out(w, o)->full; /* to epoll (differences.txt) */
+		way_out(w, o)->unclear_room |= way_out(w, o)->full; /* to epoll (differences/) */
 		disturb(w, o->pair, o->side);
 	}
 	if (c->a[1] != SHUT_WR) {
@@ -853,7 +853,7 @@ static void set_state(struct world *w, int actor)
 	bool end = o && o->kind == END;
 	struct call *c;
 	int what = below(w, 9);
-	if (what < 3 && anybody(w, false)) /* a waiting call must not see it (differences.txt) */
+	if (what < 3 && anybody(w, false)) /* a waiting call must not see it (differences/) */
 		return;
 	switch (what) {
 	case 0:
