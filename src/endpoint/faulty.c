@@ -84,51 +84,58 @@ static struct weir_fault_state *state_of(const struct weir_end *end, int op)
 	return weir_pair_fault_state(&weir_session, end->index, end->side, op);
 }
 
-static size_t look_at_span(void *context, uint64_t skip, unsigned char *into, size_t n)
+/* The next `n` bytes of a span, which may be of the program's or of ours. */
+static struct weir_fault_bytes bytes_at(const struct weir_span *span, size_t n)
 {
-	struct weir_looking *l = context;
-	struct weir_span at = l->span;
-	struct weir_ring ring = {.mask = UINT64_MAX >> 1, .storage = into};
-	weir_word64 unused = 0;
-
-	if (skip >= l->size)
-		return 0;
-	if (n > l->size - skip)
-		n = (size_t)(l->size - skip);
-	ring.head = ring.tail = &unused;
-	weir_span_advance(&at, (size_t)skip);
-	weir_ring_copy_in(&ring, 0, &at, n);
-	return n;
+	return (struct weir_fault_bytes){span->iov, span->offset, n};
 }
 
-static size_t look_at_pipe(void *context, uint64_t skip, unsigned char *into, size_t n)
+static struct weir_fault_bytes bytes_in(const struct weir_pipe_ref *in, size_t n,
+                                        struct iovec stored[2])
 {
-	struct weir_looking *l = context;
-	struct iovec iov = {into, n};
-	struct weir_span span = weir_span_of(&iov, 1);
-
-	return weir_pipe_peek(l->in, &span, n, skip);
+	n = weir_pipe_pieces(in, n, stored);
+	return (struct weir_fault_bytes){stored, 0, n};
 }
 
-bool weir_text_may_begin(const struct weir_end *end, int op, uint64_t texts,
-                         const struct weir_span *span, size_t n)
+/* The bytes that a call would move, at most `*n`, where they lie in one piece. */
+static const unsigned char *one_piece(const struct weir_end *end, int op,
+                                      const struct weir_span *span, size_t *n)
 {
-	struct weir_looking looking = {.in = &end->in, .span = *span, .size = n};
-	unsigned char bytes[256];
+	if (op == WEIR_OP_READ)
+		return weir_pipe_next(&end->in, n);
+	if (span->iov->iov_len - span->offset < *n || weir_pipe_room(&end->out) < *n)
+		return NULL;
+	return (const unsigned char *)span->iov->iov_base + span->offset;
+}
 
-	for (size_t done = 0; done < n;) {
-		size_t piece = n - done < sizeof(bytes) ? n - done : sizeof(bytes);
-		if (op == WEIR_OP_WRITE)
-			piece = look_at_span(&looking, done, bytes, piece);
-		else
-			piece = look_at_pipe(&looking, done, bytes, piece);
-		if (piece == 0)
-			return false;
-		if (weir_fault_may_begin(weir_session.plan, texts, bytes, piece))
-			return true;
-		done += piece;
+static WEIR_SELDOM bool read_on(const struct weir_end *end, int op, struct weir_fault_state *s,
+                                const struct weir_span *span, size_t *n)
+{
+	struct weir_fault_bytes bytes;
+	struct iovec stored[2];
+
+	if (op == WEIR_OP_READ) {
+		bytes = bytes_in(&end->in, *n, stored);
+	} else {
+		uint64_t room = weir_pipe_room(&end->out);
+		bytes = bytes_at(span, room < *n ? (size_t)room : *n);
 	}
-	return false;
+	if (!weir_fault_read_on(weir_session.plan, s, bytes))
+		return false;
+	*n = bytes.size;
+	return true;
+}
+
+bool weir_texts_read_on(const struct weir_end *end, int op, struct weir_fault_state *s,
+                        const struct weir_span *span, size_t *n)
+{
+	size_t size = *n;
+	const unsigned char *bytes = one_piece(end, op, span, &size);
+
+	if (!bytes || !weir_fault_is_vain(s, bytes, size))
+		return read_on(end, op, s, span, n);
+	*n = size;
+	return true;
 }
 
 /* Of `left` bytes, at `span` where they are the program's to send. */
@@ -141,10 +148,6 @@ static struct weir_fault_point *stand(struct weir_faulty *f, const struct weir_s
 	struct weir_fault_state *state = state_of(end, f->op);
 	uint64_t rules = weir_rules_here(reads ? &pipe->rules_read : &pipe->rules_write);
 
-	f->looking.in = span ? NULL : &end->in;
-	if (span)
-		f->looking.span = *span;
-	f->looking.size = left;
 	f->point = (struct weir_fault_point){
 	        .plan = weir_session.plan,
 	        .state = state,
@@ -163,8 +166,7 @@ static struct weir_fault_point *stand(struct weir_faulty *f, const struct weir_s
 	                  weir_pipe_used(reads ? &end->in : &end->out) > 0,
 	        .whole = f->whole,
 	        .comm = weir_self.comm,
-	        .look = span ? look_at_span : look_at_pipe,
-	        .context = &f->looking,
+	        .bytes = span ? bytes_at(span, left) : bytes_in(&end->in, left, f->stored),
 	};
 	return &f->point;
 }
@@ -201,7 +203,14 @@ static void passes(struct weir_faulty *f, size_t n)
 /* The program's own bytes stay as they are. */
 static size_t damage_copy(struct weir_faulty *f, size_t n)
 {
-	n = look_at_span(&f->looking, 0, f->bytes, n < WEIR_DAMAGED_MAX ? n : WEIR_DAMAGED_MAX);
+	const struct weir_fault_bytes *from = &f->point.bytes;
+	struct weir_span span = {from->piece, SIZE_MAX, from->offset};
+	weir_word64 unused = 0;
+	struct weir_ring copy = {&unused, &unused, 0, UINT64_MAX >> 1, f->bytes};
+
+	n = n < WEIR_DAMAGED_MAX ? n : WEIR_DAMAGED_MAX;
+	n = n < from->size ? n : from->size;
+	weir_ring_copy_in(&copy, 0, &span, n);
 	for (size_t i = 0; i < n && i < f->call.corrupts; i++)
 		f->bytes[i] ^= (unsigned char)(1U << weir_fault_bit(&f->point, f->point.byte + i));
 	f->iov = (struct iovec){f->bytes, n};
@@ -277,9 +286,8 @@ ssize_t weir_faulty_before_take(struct weir_faulty *f, struct weir_span span, si
 	}
 	if (!may_pass(f, n))
 		return WEIR_BY_FAULT;
-	uint64_t used = weir_pipe_used(&f->end->in);
-	if (used < *n)
-		*n = (size_t)used;
+	if (f->point.bytes.size < *n) /* what has come since was not looked at */
+		*n = f->point.bytes.size;
 	if (*n > 0 && !(flags & MSG_PEEK))
 		passes(f, *n);
 	return 0;
@@ -376,7 +384,7 @@ int weir_faulty_kernel_begin(struct weir_faulty *f, struct weir_span known, size
 		if (lock(f) != 0)
 			return WEIR_WAIT_AGAIN;
 		stand(f, &known, *n, moved);
-		f->looking.size = known_size;
+		f->point.bytes.size = known_size;
 		if (f->op == WEIR_OP_READ && weir_end_take_reset(f->end))
 			f->verdict = reset_verdict;
 		else

@@ -28,11 +28,7 @@ struct weir_faulty {
 	struct weir_verdict verdict;
 	struct weir_fault_call call;
 	struct weir_fault_point point;
-	struct weir_looking {       /* at the bytes that are about to pass, for match= */
-		const struct weir_pipe_ref *in;
-		struct weir_span span;
-		size_t size;
-	} looking;
+	struct iovec stored[2];     /* the bytes that are about to pass, where they come in */
 	struct weir_span received;  /* where the attempt puts what comes in */
 	struct iovec iov;           /* bytes that are sent in the place of the program's */
 	struct weir_span damaged;
@@ -76,23 +72,28 @@ static inline uint64_t weir_rules_here(const weir_word64 *word)
 	return rules & (own | WEIR_DONE_BIT);
 }
 
-/* May a text that one of the rules looks for begin in the `n` bytes that would pass:
- * those at `span` for a write, those in the pipe for a read? */
-WEIR_SELDOM bool weir_text_may_begin(const struct weir_end *end, int op, uint64_t texts,
-                                     const struct weir_span *span, size_t n);
+/* Is no text that a rule looks for complete with the bytes that would pass, at most `*n`:
+ * those at `span` for a write, those in the pipe for a read? Then `*n` becomes how many
+ * that are: no more may pass. */
+WEIR_SELDOM bool weir_texts_read_on(const struct weir_end *end, int op, struct weir_fault_state *s,
+                        const struct weir_span *span, size_t *n);
 
-/* Does nothing happen to a call of at most `n` bytes, though `rules` concern it?
- * `span`: the program's. That side's lock. */
+/* Does nothing happen to a call of at most `*n` bytes, though `rules` concern it? Lowers
+ * `*n` to what may pass. `span`: the program's. `peeks`: the bytes will not pass. That
+ * side's lock. */
 static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rules,
-                                const struct weir_span *span, size_t n)
+                                const struct weir_span *span, size_t *n, bool peeks)
 {
 	struct weir_fault_state *s =
 	        &weir_session.faults[end->index].state[op ? end->side : !end->side][op];
 	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
 
-	if (s->calm_texts && weir_text_may_begin(end, op, s->calm_texts, span, n))
+	if (!weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, *n))
 		return false;
-	return weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, n);
+	if (s->calm_texts && (peeks || !weir_texts_read_on(end, op, s, span, n)))
+		return false;
+	weir_fault_pass_calmly(s);
+	return true;
 }
 
 /* A call begins in which the plan has a say. `whole`: it waits for all its bytes.

@@ -84,7 +84,7 @@ static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, si
 		return WEIR_TO_KERNEL;
 	if (__builtin_expect(has_lost_peer(end), 0))
 		return -EPIPE;
-	if (__builtin_expect(rules != 0, 0) && !weir_is_calm(end, WEIR_OP_WRITE, rules, from, len))
+	if (__builtin_expect(rules != 0, 0) && !weir_is_calm(end, WEIR_OP_WRITE, rules, from, &len, false))
 		return NOT_TRIED;
 	if (__builtin_expect(f != NULL, 0)) {
 		ssize_t n = weir_faulty_before_put(f, &from, &len, !(how & FIRST));

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/test_random.h"
+#include "endpoint/faulty.h"
 #include "endpoint/test_end.h"
 #include "pipe/bell.h"
 
@@ -581,6 +582,44 @@ static void handlers_write_meanwhile(void)
 	handlers_write_to_the_same_pair(4096);
 }
 
+/* A call in calm moves no more than was looked at: what comes meanwhile may have the text. */
+static void texts_are_looked_for_in_all_that_passes(void)
+{
+	struct weir_rule_error error = {.column = 0};
+	struct weir_end end[2];
+	struct weir_rule rule;
+	char bytes[64];
+	struct iovec iov = {bytes, sizeof(bytes)};
+	struct weir_span span = weir_span_of(&iov, 1);
+	size_t n = sizeof(bytes);
+
+	CHECK(weir_rule_parse(&rule, "read:error=EIO:match=END", &error));
+	weir_plan_lock(&weir_session);
+	CHECK(weir_plan_add(weir_session.plan, &rule));
+	weir_plan_unlock(&weir_session);
+	test_ends_open(end, 100);
+	weir_pair_arm_all(&weir_session);
+	uint64_t rules = weir_rules_here(&end[1].in.pipe->rules_read);
+	CHECK(rules != 0);
+	CHECK_EQ(test_send(&end[0], "x", 1, 0), 1);
+	CHECK_EQ(test_receive(&end[1], bytes, sizeof(bytes), 0), 1);
+	CHECK_EQ(test_send(&end[0], "abE", 3, 0), 3);
+	CHECK(weir_is_calm(&end[1], WEIR_OP_READ, rules, &span, &n, false));
+	CHECK_EQ(n, 3);
+	CHECK_EQ(weir_pipe_take(&end[1].in, &span, n), 3);
+	CHECK_EQ(test_send(&end[0], "NDx", 3, 0), 3);
+	n = sizeof(bytes);
+	span = weir_span_of(&iov, 1);
+	CHECK(!weir_is_calm(&end[1], WEIR_OP_READ, rules, &span, &n, false));
+	CHECK_EQ(test_receive(&end[1], bytes, sizeof(bytes), 0), 2);
+	CHECK_EQ(test_receive(&end[1], bytes, sizeof(bytes), 0), -EIO);
+	CHECK_EQ(test_receive(&end[1], bytes, sizeof(bytes), 0), 1);
+	test_ends_close(end);
+	weir_plan_lock(&weir_session);
+	weir_plan_clear(weir_session.plan);
+	weir_plan_unlock(&weir_session);
+}
+
 int main(void)
 {
 	test_session_begin();
@@ -599,5 +638,6 @@ int main(void)
 	RUN(handlers_write_meanwhile);
 	RUN(watches_begin_between_writes);
 	RUN(late_bytes_need_no_edge);
+	RUN(texts_are_looked_for_in_all_that_passes);
 	return weir_test_end();
 }

@@ -13,6 +13,7 @@
 
 #include "base/os.h"
 #include "fault/decide.h"
+#include "fault/draw.h"
 
 enum {
 	LATE_NS_MAX = 500000,

@@ -3,11 +3,9 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "fault/draw.h"
 
-enum {
-	LOOK_SIZE = 256,
-	DRAWN_AHEAD = 64,           /* calls */
-};
+enum { GROUPS_AHEAD = 32 };         /* draws that are made at a time, each for eight calls */
 
 static const struct weir_verdict pass = {.kind = WEIR_VERDICT_PASS, .limit = UINT64_MAX};
 
@@ -42,23 +40,62 @@ static bool is_named(const struct weir_rule *rule, uint64_t n)
 	                            (n - rule->first) % rule->step == 0);
 }
 
-/* `calls`: the number of the call that it is drawn for. */
-static uint64_t draw(const struct weir_fault_point *p, uint32_t i, uint64_t what, uint64_t calls)
+/* What a rule draws: of two kinds, for each end. */
+enum draws { CHANCE, DELAY };
+
+static uint64_t draw_end(const struct weir_fault_point *p, uint32_t i, enum draws what)
 {
-	return weir_draw(p->plan->seed, (uint64_t)i << 8 | what, p->pair, p->side, calls,
-	                 by_byte(rule_of(p, i)) ? p->byte : 0);
+	return weir_draw_end(p->plan->seed, (uint64_t)i << 8 | what, p->pair, p->side);
 }
 
-static bool chance_at(const struct weir_fault_point *p, uint32_t i, uint64_t calls)
+static uint64_t draw(const struct weir_fault_point *p, uint32_t i, enum draws what)
 {
-	uint64_t probability = rule_of(p, i)->probability;
+	uint64_t drawn = weir_draw_with(draw_end(p, i, what), p->state->rule[i].calls);
 
-	return probability > UINT32_MAX || draw(p, i, 0, calls) >> 32 < probability;
+	return by_byte(rule_of(p, i)) ? weir_draw_with(drawn, p->byte) : drawn;
+}
+
+static bool always(const struct weir_rule *rule)
+{
+	return rule->probability > UINT32_MAX;
+}
+
+/* The draw of p= that eight calls share: each has a byte of it. `end`: of draw_end. */
+static uint64_t draw_group(uint64_t end, uint64_t calls)
+{
+	return weir_draw_with(end, calls / 8);
+}
+
+/* Only where its byte does not decide a call has a draw of its own. */
+static inline bool hits(uint64_t group, uint64_t probability, uint64_t calls)
+{
+	uint64_t byte = group >> calls % 8 * 8 & 255;
+
+	if (__builtin_expect(byte != probability >> 24, 1))
+		return byte < probability >> 24;
+	return weir_draw_with(group, calls) >> 40 < (probability & 0xffffff);
+}
+
+/* Is it certain that no byte of the group is low enough to hit? (Alan Mycroft's test for
+ * bytes below a number up to 128, in all eight at once.) */
+static inline bool spares_all(uint64_t group, uint64_t probability)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t above = (probability >> 24) + 1;
+
+	return above <= 128 && ((group - ones * above) & ~group & ones * 128) == 0;
 }
 
 static bool chance(const struct weir_fault_point *p, uint32_t i)
 {
-	return chance_at(p, i, p->state->rule[i].calls);
+	const struct weir_rule *rule = rule_of(p, i);
+	uint64_t calls = p->state->rule[i].calls;
+
+	if (always(rule))
+		return true;
+	if (by_byte(rule))
+		return draw(p, i, CHANCE) >> 32 < rule->probability;
+	return hits(draw_group(draw_end(p, i, CHANCE), calls), rule->probability, calls);
 }
 
 void weir_fault_fire(const struct weir_fault_point *p, uint32_t rule)
@@ -91,7 +128,7 @@ static uint64_t delay(const struct weir_fault_point *p, uint32_t i)
 	const struct weir_rule *rule = rule_of(p, i);
 	uint64_t spread = rule->delay_ns[1] - rule->delay_ns[0];
 
-	return rule->delay_ns[0] + (spread ? draw(p, i, 1, p->state->rule[i].calls) % (spread + 1) : 0);
+	return rule->delay_ns[0] + (spread ? draw(p, i, DELAY) % (spread + 1) : 0);
 }
 
 static void allow(struct weir_fault_call *call, uint64_t n)
@@ -166,56 +203,73 @@ static struct weir_verdict decide_call(const struct weir_fault_point *p,
 	return weir_chaos_decide(p, call);
 }
 
+/* Walks over the first `n` of some bytes, piece by piece. */
+struct walk {
+	struct weir_fault_bytes rest;
+	uint64_t left;
+};
+
+static struct walk walk_over(struct weir_fault_bytes bytes, uint64_t n)
+{
+	return (struct walk){bytes, n < bytes.size ? n : bytes.size};
+}
+
+/* The next piece, or what is left of it; its size in `n`. NULL at the end. */
+static const unsigned char *next_piece(struct walk *w, size_t *n)
+{
+	const struct iovec *piece = w->rest.piece;
+	const unsigned char *start;
+
+	if (w->left == 0)
+		return NULL;
+	for (; w->rest.offset == piece->iov_len; w->rest.offset = 0)
+		piece = ++w->rest.piece;
+	start = (const unsigned char *)piece->iov_base + w->rest.offset;
+	*n = piece->iov_len - w->rest.offset;
+	if (*n > w->left)
+		*n = (size_t)w->left;
+	return start;
+}
+
+static void walk_on(struct walk *w, size_t n)
+{
+	w->rest.offset += n;
+	w->left -= n;
+}
+
+/* How many bytes there are up to where the text is complete; 0 where it is not. */
+static uint64_t complete(const struct weir_plan_rule *r, uint64_t *matched, struct walk *w)
+{
+	const unsigned char *piece;
+	uint64_t before = w->left;
+	size_t n;
+
+	while ((piece = next_piece(w, &n)) != NULL) {
+		size_t found = weir_search(r, matched, piece, n);
+		walk_on(w, found ? found : n);
+		if (found)
+			return before - w->left;
+	}
+	return 0;
+}
+
 /* How far a search for the text has come. */
 struct search {
 	uint64_t matched;           /* bytes of the text that the last ones are */
 	uint64_t found;             /* times that it was complete */
 };
 
-static uint64_t step(const struct weir_plan_rule *r, uint64_t matched, unsigned char byte)
-{
-	while (matched > 0 &&
-	       (matched >= r->rule.match_length || r->rule.match[matched] != byte))
-		matched = r->fallback[matched - 1];
-	return matched + (r->rule.match[matched] == byte);
-}
-
-/* How many of these bytes there are up to where the text is complete, at a time
- * that when= names; 0 where it is not. */
-static size_t find_in(const struct weir_plan_rule *r, struct search *search,
-                      const unsigned char *bytes, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (search->matched == 0) {
-			const unsigned char *first = memchr(bytes + i, r->rule.match[0], n - i);
-			if (!first)
-				return 0;
-			i = (size_t)(first - bytes);
-		}
-		search->matched = step(r, search->matched, bytes[i]);
-		if (search->matched == r->rule.match_length &&
-		    is_named(&r->rule, ++search->found))
-			return i + 1;
-	}
-	return 0;
-}
-
-/* The same for the next `n` bytes of the direction. */
+/* How many of the next `n` bytes there are up to where the text is complete, at a
+ * time that when= names; 0 where it is not. */
 static uint64_t find(const struct weir_fault_point *p, const struct weir_plan_rule *r,
                      struct search *search, uint64_t n)
 {
-	unsigned char bytes[LOOK_SIZE];
+	struct walk w = walk_over(p->bytes, n);
+	uint64_t all = w.left;
 
-	for (uint64_t done = 0; done < n;) {
-		size_t piece = n - done < LOOK_SIZE ? (size_t)(n - done) : LOOK_SIZE;
-		piece = p->look(p->context, done, bytes, piece);
-		if (piece == 0)
-			break;
-		size_t found = find_in(r, search, bytes, piece);
-		if (found)
-			return done + found;
-		done += piece;
-	}
+	while (complete(r, &search->matched, &w))
+		if (is_named(&r->rule, ++search->found))
+			return all - w.left;
 	return 0;
 }
 
@@ -355,27 +409,44 @@ static void end_calm(struct weir_fault_state *s)
 			s->rule[i].calls += passed;
 }
 
-/* How many calls after this one the draw lets pass, as far as it is made ahead. */
-static uint64_t calls_until_drawn(const struct weir_fault_point *p, uint32_t i, uint64_t calls)
+/* The call after call `n` that when= names; UINT64_MAX: none. */
+static uint64_t named_after(const struct weir_rule *rule, uint64_t n)
 {
-	uint64_t ahead = 0;
+	uint64_t first = rule->first ? rule->first : 1, next = first;
 
-	while (ahead < DRAWN_AHEAD && !chance_at(p, i, calls + ahead + 1))
-		ahead++;
-	return ahead;
+	if (n >= first && n < INT64_MAX)
+		next = n + rule->step - (rule->step == 1 ? 0 : (n - first) % rule->step);
+	return next > rule->last || n >= INT64_MAX ? UINT64_MAX : next;
+}
+
+/* The first of the calls `next`, `next` + `step` and so on that the draw does not let
+ * pass, as far as it is made ahead. */
+static uint64_t drawn_from(uint64_t end, uint64_t probability, uint64_t next, uint64_t step)
+{
+	for (int groups = 0; groups < GROUPS_AHEAD && next < INT64_MAX; groups++) {
+		uint64_t group = draw_group(end, next), behind = (next | 7) + 1;
+		bool spared = spares_all(group, probability);
+		if (spared && step == 1)
+			next = behind;
+		for (; next < behind; next += step)
+			if (!spared && hits(group, probability, next))
+				return next;
+	}
+	return next;
 }
 
 /* How many calls after this one the rule lets pass; UINT64_MAX: all. */
 static uint64_t calls_until(const struct weir_fault_point *p, uint32_t i)
 {
+	struct weir_fault_rule_state *s = &p->state->rule[i];
 	const struct weir_rule *rule = rule_of(p, i);
-	uint64_t calls = p->state->rule[i].calls, next = rule->first;
+	uint64_t next = named_after(rule, s->drawn > s->calls ? s->drawn : s->calls);
 
-	if (next == 0)
-		return calls_until_drawn(p, i, calls);
-	if (calls >= next)
-		next = calls + rule->step - (calls - rule->first) % rule->step;
-	return next > rule->last ? UINT64_MAX : next - calls - 1;
+	if (next < INT64_MAX && !always(rule)) {
+		next = drawn_from(draw_end(p, i, CHANCE), rule->probability, next, rule->step);
+		s->drawn = next - 1;
+	}
+	return next > rule->last || next >= INT64_MAX ? UINT64_MAX : next - s->calls - 1;
 }
 
 void weir_fault_forget(struct weir_fault_state *s, uint64_t rules, bool release)
@@ -384,6 +455,7 @@ void weir_fault_forget(struct weir_fault_state *s, uint64_t rules, bool release)
 		return;
 	end_calm(s);
 	s->calm_texts = 0;
+	s->calm_pair = 0;
 	for (uint32_t i = 0; i < WEIR_RULES_MAX; i++)
 		if (rules & WEIR_RULE_BIT(i))
 			memset(&s->rule[i], 0, sizeof(s->rule[i]));
@@ -404,8 +476,7 @@ static bool narrow(const struct weir_fault_point *p, uint32_t i, uint64_t byte)
 		return true;
 	if (rule->match_length > 0) {
 		s->calm_texts |= WEIR_RULE_BIT(i);
-		return s->rule[i].matched == 0 && s->rule[i].spot == 0 &&
-		       rule->effect != WEIR_EFFECT_RATE;
+		return s->rule[i].spot == 0 && rule->effect != WEIR_EFFECT_RATE;
 	}
 	if (rule->at == UINT64_MAX) {
 		calls = rule->effect == WEIR_EFFECT_RATE ? 0 : calls_until(p, i);
@@ -417,6 +488,19 @@ static bool narrow(const struct weir_fault_point *p, uint32_t i, uint64_t byte)
 	until = rule->at - is_end(rule->effect);
 	s->calm_until = until < s->calm_until ? until : s->calm_until;
 	return true;
+}
+
+enum { PAIR_IS_KNOWN = 1 << 16 };
+
+static void note_pair(const struct weir_plan *plan, struct weir_fault_state *s)
+{
+	uint64_t texts = s->calm_texts & (WEIR_CHAOS_BIT - 1);
+	uint32_t i = texts ? (uint32_t)__builtin_ctzll(texts) : 0;
+	bool alone = texts != 0 && (texts & (texts - 1)) == 0;
+
+	s->calm_pair = 0;
+	if (alone && plan->rules[i].rule.match_length > 1 && s->rule[i].matched == 0)
+		s->calm_pair = PAIR_IS_KNOWN | weir_search_pair(&plan->rules[i].rule);
 }
 
 /* A call has passed up to `byte`: for how long will nothing happen? */
@@ -434,17 +518,30 @@ static void grant_calm(const struct weir_fault_point *p, uint64_t byte)
 	if (!calm)
 		s->calm_left = 0;
 	s->calm_granted = s->calm_left;
+	note_pair(p->plan, s);
 	s->calm_rules = p->rules;
 	s->calm_epoch = p->epoch;
 }
 
-bool weir_fault_may_begin(const struct weir_plan *plan, uint64_t texts, const unsigned char *bytes,
-                          uint64_t n)
+bool weir_fault_read_on(const struct weir_plan *plan, struct weir_fault_state *s,
+                        struct weir_fault_bytes bytes)
 {
-	for (uint32_t i = 0; texts >> i && i < WEIR_RULES_MAX; i++)
-		if ((texts & WEIR_RULE_BIT(i)) && memchr(bytes, plan->rules[i].rule.match[0], n))
-			return true;
-	return false;
+	uint64_t all = s->calm_texts & (WEIR_CHAOS_BIT - 1);
+	uint64_t matched[WEIR_RULES_MAX];
+
+	for (uint64_t texts = all; texts; texts &= texts - 1) {
+		uint32_t i = (uint32_t)__builtin_ctzll(texts);
+		struct walk w = walk_over(bytes, bytes.size);
+		matched[i] = s->rule[i].matched;
+		if (complete(&plan->rules[i], &matched[i], &w))
+			return false;
+	}
+	for (uint64_t texts = all; texts; texts &= texts - 1) {
+		uint32_t i = (uint32_t)__builtin_ctzll(texts);
+		s->rule[i].matched = matched[i]; /* cppcheck-suppress uninitvar */
+	}
+	note_pair(plan, s);
+	return true;
 }
 
 static void begin(const struct weir_fault_point *p, struct weir_fault_call *call)

@@ -7,13 +7,17 @@
 #ifndef WEIR_FAULT_DECIDE_H
 #define WEIR_FAULT_DECIDE_H
 
+#include <sys/uio.h>
+
 #include "fault/plan.h"
+#include "fault/search.h"
 
 /* One direction's calls of one kind: what is remembered between them. Shared by
  * all processes, changed under the lock of that direction's side. */
 struct weir_fault_rule_state {
 	uint64_t calls;             /* calls that the rule concerned */
 	uint64_t fired;
+	uint64_t drawn;             /* up to this call the draw of p= is known to let all pass */
 	uint64_t spot;              /* the byte behind what match= found, + 1; 0: not yet */
 	uint64_t found;             /* how often match= was found */
 	uint64_t matched;           /* how much of it the last bytes are */
@@ -26,8 +30,9 @@ struct weir_fault_state {
 
 	/* As long as the plan is that of `calm_epoch`, the next `calm_left` calls that
 	 * `calm_rules` concern pass untouched, up to the byte `calm_until`, and as long as
-	 * no text that `calm_texts` look for begins. */
+	 * no text that `calm_texts` look for is complete. */
 	uint32_t calm_epoch;
+	uint32_t calm_pair;         /* weir_search_pair of the one text, nothing of which has come */
 	uint64_t calm_rules;
 	uint64_t calm_left;
 	uint64_t calm_granted;      /* what calm_left was */
@@ -41,6 +46,14 @@ struct weir_fault_state {
 	uint64_t beyond;            /* bytes that passed and are not in the pipe's own count */
 	uint64_t paced;             /* rate=: the time up to which bytes are paid for, ns */
 	struct weir_fault_rule_state rule[WEIR_RULES_MAX];
+};
+
+/* The next bytes of a direction, as far as they are known: `size`, from `offset` of the
+ * first piece on. */
+struct weir_fault_bytes {
+	const struct iovec *piece;
+	size_t offset;
+	size_t size;
 };
 
 /* Where a call stands. */
@@ -60,10 +73,7 @@ struct weir_fault_point {
 	bool unread;                /* bytes of the direction wait for its reader */
 	bool whole;                 /* it waits for all its bytes (MSG_WAITALL, SO_RCVLOWAT) */
 	const char *comm;
-	/* Gives the next bytes of the direction, from `skip` on: as many as there are,
-	 * at most n. For match=. */
-	size_t (*look)(void *context, uint64_t skip, unsigned char *into, size_t n);
-	void *context;
+	struct weir_fault_bytes bytes; /* what passes next, for match= */
 };
 
 /* One call of the program, over all its attempts. Begins as zeroes. */
@@ -94,25 +104,35 @@ struct weir_verdict {
 	enum weir_effect effect;    /* eof, hangup or reset */
 };
 
-/* May one of the texts begin in these bytes? */
-bool weir_fault_may_begin(const struct weir_plan *plan, uint64_t texts, const unsigned char *bytes,
-                          uint64_t n);
+/* Is none of the texts complete with one of these bytes? Then they count as passed. */
+bool weir_fault_read_on(const struct weir_plan *plan, struct weir_fault_state *s,
+                        struct weir_fault_bytes bytes);
+
+/* The same at one quick look, which does for one text of which nothing has come yet. */
+static inline bool weir_fault_is_vain(const struct weir_fault_state *s, const unsigned char *bytes,
+                                      size_t n)
+{
+	return s->calm_pair != 0 && weir_search_is_vain((uint16_t)s->calm_pair, bytes, n);
+}
 
 struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct weir_fault_call *call);
 
-/* Is this call, of at most `n` bytes from `byte` on, one that nothing happens to?
- * Then it is counted, and there is nothing to decide. */
-static inline bool weir_fault_is_calm(struct weir_fault_state *s, uint32_t epoch, uint64_t rules,
-                                      uint64_t byte, uint64_t n)
+/* Is this call, of at most `n` bytes from `byte` on, one that nothing happens to, unless
+ * a text is complete with it? */
+static inline bool weir_fault_is_calm(const struct weir_fault_state *s, uint32_t epoch,
+                                      uint64_t rules, uint64_t byte, uint64_t n)
 {
-	if (s->calm_left == 0 || s->calm_epoch != epoch || s->calm_rules != rules ||
-	    byte + n > s->calm_until)
-		return false;
-	s->calm_left--;
-	return true;
+	return s->calm_left > 0 && s->calm_epoch == epoch && s->calm_rules == rules &&
+	       byte + n <= s->calm_until;
 }
 
-/* `n` bytes pass: called before `look` forgets them. */
+/* Then there is nothing to decide, and it only counts. */
+static inline void weir_fault_pass_calmly(struct weir_fault_state *s)
+{
+	s->calm_left--;
+}
+
+/* The first `n` of the point's bytes pass. */
 void weir_fault_passes(const struct weir_fault_point *p, struct weir_fault_call *call, uint64_t n);
 
 /* Does a rule end the direction at this byte? Then `effect` must be carried out,

@@ -10,17 +10,18 @@ static struct weir_plan plan;
 static struct weir_fault_state state;
 static const char *text;        /* the bytes of the direction */
 
-static size_t look(void *context, uint64_t skip, unsigned char *into, size_t n)
+/* Those from `byte` on: the first two, if there are as many, in a piece of their own. */
+static struct weir_fault_bytes bytes_from(uint64_t byte)
 {
-	struct weir_fault_point *p = context;
-	size_t length = strlen(text), at = (size_t)(p->byte + skip);
+	static struct iovec piece[3];
+	size_t length = strlen(text);
+	const char *start = text + (byte < length ? byte : length);
+	size_t n = strlen(start);
 
-	if (at >= length)
-		return 0;
-	if (n > length - at)
-		n = length - at;
-	memcpy(into, text + at, n);
-	return n;
+	piece[0] = (struct iovec){(void *)(uintptr_t)start, n < 2 ? n : 2};
+	piece[1] = (struct iovec){NULL, 0};
+	piece[2] = (struct iovec){(void *)(uintptr_t)(start + piece[0].iov_len), n - piece[0].iov_len};
+	return (struct weir_fault_bytes){piece, 0, n};
 }
 
 static void add(const char *rule_text)
@@ -54,7 +55,7 @@ static struct weir_fault_point at(uint64_t byte, uint64_t left)
 		.op = 1,
 		.pid = 42,
 		.comm = "test",
-		.look = look,
+		.bytes = bytes_from(byte),
 	};
 }
 
@@ -67,7 +68,6 @@ static long call(uint64_t *byte, uint64_t n)
 
 	while (done < n) {
 		struct weir_fault_point p = at(*byte, n - done);
-		p.context = &p;
 		p.moved = done > 0;
 		struct weir_verdict v = weir_fault_decide(&p, &c);
 		if (v.kind == WEIR_VERDICT_FAIL)
@@ -221,11 +221,83 @@ static void calm(void)
 	CHECK_EQ(call(&byte, 1), 1);
 	struct weir_fault_point p = at(byte, 1);
 	int passed = 0;
-	while (weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1))
-		passed++;
+	for (; passed < 9 && weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1); passed++)
+		weir_fault_pass_calmly(&state);
 	CHECK_EQ(passed, 3);
 	CHECK_EQ(call(&byte, 1), -EIO);
 	CHECK_EQ(plan.rules[0].first.call, 5);
+}
+
+enum { CALLS = 3000 };
+
+/* Which of CALLS calls fail; how many pass in calm. `calm`: if they may. */
+static int failures(const char *rule, bool calm, bool failed[CALLS])
+{
+	uint64_t byte = 0;
+	int calmly = 0;
+
+	only(rule);
+	for (int i = 0; i < CALLS; i++) {
+		struct weir_fault_point p = at(byte, 1);
+		if (!calm)
+			state.calm_left = state.calm_granted = 0;
+		failed[i] = false;
+		if (weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1)) {
+			weir_fault_pass_calmly(&state);
+			calmly++;
+		} else {
+			failed[i] = call(&byte, 1) < 0;
+		}
+	}
+	return calmly;
+}
+
+/* What is drawn ahead is what each call would draw by itself, in the given share. */
+static void draws_ahead(void)
+{
+	static const struct { const char *rule; int least, most, calm; } cases[] = {
+		{"write:error=EIO:p=0.000000001", 0, 0, 2900},
+		{"write:error=EIO:p=0.004", 2, 25, 2900},
+		{"write:error=EIO:p=0.1", 240, 360, 2000},
+		{"write:error=EIO:p=0.49", 1380, 1560, 300},
+		{"write:error=EIO:p=0.9", 2640, 2760, 0},
+		{"write:error=EIO:p=1", 3000, 3000, 0},
+		{"write:error=EIO:when=5+3:p=0.1", 70, 130, 2300},
+		{"write:error=EIO:when=7..1000+11:p=0.5", 30, 60, 2500},
+		{"write:error=EIO:when=9223372036854775807+9223372036854775807:p=0.5", 0, 0, 2990},
+	};
+	static bool alone[CALLS], ahead[CALLS];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int count = 0;
+		CHECK_EQ(failures(cases[i].rule, false, alone), 0);
+		CHECK(failures(cases[i].rule, true, ahead) >= cases[i].calm);
+		for (int n = 0; n < CALLS; n++) {
+			count += alone[n];
+			CHECK_EQ(ahead[n], alone[n]);
+		}
+		CHECK(count >= cases[i].least && count <= cases[i].most);
+	}
+}
+
+/* A text whose beginning passed in calm is found where it ends. */
+static void texts_in_calm(void)
+{
+	uint64_t byte = 0;
+
+	only("write:error=EIO:match=aab");
+	text = "xyzaabz";
+	CHECK_EQ(call(&byte, 2), 2);
+	struct weir_fault_bytes next = bytes_from(2);
+	next.size = 2;
+	CHECK(weir_fault_is_calm(&state, at(2, 2).epoch, at(2, 2).rules, 2, 2));
+	CHECK(weir_fault_read_on(&plan, &state, next));
+	weir_fault_pass_calmly(&state);
+	byte = 4;
+	CHECK(!weir_fault_read_on(&plan, &state, bytes_from(4)));
+	CHECK_EQ(call(&byte, 3), 2);
+	CHECK_EQ(call(&byte, 1), -EIO);
+	CHECK_EQ(plan.rules[0].first.byte, 6);
 }
 
 /* Rules that come while a call waits count it, once, and have their say. */
@@ -338,6 +410,7 @@ static void a_rule_is_forgotten(void)
 	CHECK_EQ(call(&byte, 1), 1);
 	struct weir_fault_point p = at(byte, 1);
 	CHECK(weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1));
+	weir_fault_pass_calmly(&state);
 	weir_fault_forget(&state, 1, false);
 	CHECK_EQ(state.rule[0].calls, 0);
 	CHECK(!weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1));
@@ -390,6 +463,8 @@ int main(void)
 	RUN(holds);
 	RUN(delays_are_drawn);
 	RUN(calm);
+	RUN(draws_ahead);
+	RUN(texts_in_calm);
 	RUN(added_meanwhile);
 	RUN(places);
 	RUN(rules_for_one_end);

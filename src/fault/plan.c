@@ -226,24 +226,3 @@ void weir_plan_note(struct weir_plan_rule *r, const struct weir_fired *where)
 	r->first = *where;
 	store32_release(&r->where_known, 1);
 }
-
-/* Sebastiano Vigna's splitmix64: one step of it for each argument. */
-static uint64_t mix(uint64_t x)
-{
-	x += UINT64_C(0x9e3779b97f4a7c15);
-	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return x ^ (x >> 31);
-}
-
-uint64_t weir_draw(uint64_t seed, uint64_t what, uint64_t pair, uint64_t side, uint64_t call,
-                   uint64_t byte)
-{
-	uint64_t x = mix(seed);
-
-	x = mix(x ^ what);
-	x = mix(x ^ pair);
-	x = mix(x ^ side);
-	x = mix(x ^ call);
-	return mix(x ^ byte);
-}

@@ -115,8 +115,4 @@ bool weir_plan_marks(const struct weir_plan *plan, uint64_t pair, uint64_t nth, 
 /* Counts a firing, and remembers the first. */
 void weir_plan_note(struct weir_plan_rule *r, const struct weir_fired *where);
 
-/* A number that depends on its arguments alone, each bit as good as any. */
-uint64_t weir_draw(uint64_t seed, uint64_t what, uint64_t pair, uint64_t side, uint64_t call,
-                   uint64_t byte);
-
 #endif

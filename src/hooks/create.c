@@ -109,16 +109,14 @@ WEIR_EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
 	weir_fresh(sv[1]);
 	if (weir_in_vfork_child())
 		return result;
-	bool ours = is_carried_type(domain, type);
-	if (!weir_start() || (ours && !weir_may_mark(sv[0]))) {
-		if (ours)
-			weir_say_unmarked();
-		return result;
-	}
-	if (!ours)
-		leave_to_kernel(WEIR_LEFT_TYPE);
-	else
+	if (!is_carried_type(domain, type)) {
+		if (weir_start())
+			leave_to_kernel(WEIR_LEFT_TYPE);
+	} else if (weir_may_mark(sv[0])) {
 		weir_mark_pair(sv, (type & SOCK_NONBLOCK) != 0, false);
+	} else {
+		weir_say_unmarked();
+	}
 	return result;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/os.h"
 #include "endpoint/faulty.h"
+#include "hooks/deadline.h"
 #include "hooks/hooks.h"
 
 enum {
@@ -112,21 +113,29 @@ void weir_epoll_hide(const struct weir_end *end)
 	errno = saved;
 }
 
+/* Before the kernel watches: a stale bell would wake who waits in the set already. */
+static void watch(const struct weir_end *end, const struct epoll_event *event)
+{
+	weir_end_watch(end, (short)(event->events & (INPUT | ROOM)),
+	               (event->events & EPOLLET) != 0);
+}
+
 WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	struct weir_end end;
-	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
+	bool marked = weir_end_of(fd, &end);
 	uint64_t until;
 
-	if (result != 0 || !weir_end_of(fd, &end))
+	if (marked && op != EPOLL_CTL_DEL && (uintptr_t)event >= 4096)
+		watch(&end, event);
+	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
+	if (result != 0 || !marked)
 		return result;
 	if (op == EPOLL_CTL_DEL) {
 		forget(epfd, fd);
 		return result;
 	}
 	note(epfd, fd, event);
-	weir_end_watch(&end, (short)(event->events & (INPUT | ROOM)),
-	               (event->events & EPOLLET) != 0);
 	uint32_t held = held_events(&end, &until) & event->events;
 	if (__builtin_expect(held != 0, 0))
 		let_see(fd, &watches[fd], held);
@@ -194,7 +203,7 @@ static uint64_t patience(uint64_t deadline)
 
 static int wait_for(int epfd, struct epoll_event *events, int max, uint64_t ns, const sigset_t *mask)
 {
-	struct timespec left = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+	struct timespec left = weir_timespec(ns);
 	int saved = errno;
 
 	if (weir_real()->epoll_pwait2) {
@@ -264,55 +273,46 @@ static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t 
 		int ready = wait_for(epfd, events, max, ns, mask);
 		if (ready > 0)
 			ready = drop_untrue(epfd, events, ready);
-		if (ready != 0 || (deadline != UINT64_MAX && os_now_ns() >= deadline))
+		if (ready != 0 || weir_time_left(deadline) == 0)
 			return ready;
 	}
 }
 
-/* What the kernel answered while there was nothing to look at, and now there is. */
+/* What the kernel answered while there was nothing to look at, and now there is. When the
+ * call began is not known then: who waits on waits as long as he wanted. */
 static int look_again(int ready, int epfd, struct epoll_event *events, int max,
-                      uint64_t deadline, const sigset_t *mask)
+                      const struct timespec *timeout, const sigset_t *mask)
 {
 	int kept = drop_untrue(epfd, events, ready);
 
-	return kept > 0 ? kept : wait_looking(epfd, events, max, deadline, mask);
-}
-
-static uint64_t deadline_of(int timeout_ms)
-{
-	if (timeout_ms <= 0)
-		return timeout_ms < 0 ? UINT64_MAX : 0;
-	return os_now_ns() + (uint64_t)timeout_ms * 1000000;
+	return kept > 0 ? kept : wait_looking(epfd, events, max, weir_deadline(timeout), mask);
 }
 
 WEIR_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
 {
-	uint64_t deadline = deadline_of(timeout_ms);
+	struct timespec time = weir_timespec_of_ms(timeout_ms < 0 ? 0 : timeout_ms);
+	const struct timespec *timeout = timeout_ms < 0 ? NULL : &time;
 
 	if (__builtin_expect(must_look(), 0))
-		return wait_looking(epfd, events, max, deadline, NULL);
+		return wait_looking(epfd, events, max, weir_deadline(timeout), NULL);
 	int ready = weir_real()->epoll_wait(epfd, events, max, timeout_ms);
 	if (__builtin_expect(ready > 0 && must_look(), 0))
-		return look_again(ready, epfd, events, max, deadline, NULL);
+		return look_again(ready, epfd, events, max, timeout, NULL);
 	return ready;
 }
 
 WEIR_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
                             const sigset_t *mask)
 {
-	uint64_t deadline = deadline_of(timeout_ms);
+	struct timespec time = weir_timespec_of_ms(timeout_ms < 0 ? 0 : timeout_ms);
+	const struct timespec *timeout = timeout_ms < 0 ? NULL : &time;
 
 	if (__builtin_expect(must_look(), 0))
-		return wait_looking(epfd, events, max, deadline, mask);
+		return wait_looking(epfd, events, max, weir_deadline(timeout), mask);
 	int ready = weir_real()->epoll_pwait(epfd, events, max, timeout_ms, mask);
 	if (__builtin_expect(ready > 0 && must_look(), 0))
-		return look_again(ready, epfd, events, max, deadline, mask);
+		return look_again(ready, epfd, events, max, timeout, mask);
 	return ready;
-}
-
-static bool is_valid(const struct timespec *t)
-{
-	return t->tv_sec >= 0 && t->tv_sec < 4000000000 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
 }
 
 WEIR_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
@@ -322,16 +322,12 @@ WEIR_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 		errno = ENOSYS;
 		return -1;
 	}
-	if (timeout && !is_valid(timeout))
+	if (timeout && !weir_timeout_is_valid(timeout))
 		return weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
-	uint64_t deadline = UINT64_MAX;
-	if (timeout)
-		deadline = os_now_ns() + (uint64_t)timeout->tv_sec * 1000000000 +
-		           (uint64_t)timeout->tv_nsec;
 	if (__builtin_expect(must_look(), 0))
-		return wait_looking(epfd, events, max, deadline, mask);
+		return wait_looking(epfd, events, max, weir_deadline(timeout), mask);
 	int ready = weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
 	if (__builtin_expect(ready > 0 && must_look(), 0))
-		return look_again(ready, epfd, events, max, deadline, mask);
+		return look_again(ready, epfd, events, max, timeout, mask);
 	return ready;
 }

@@ -11,8 +11,8 @@
  * there is none. */
 bool weir_start(void);
 
-/* May this fresh socket be marked? False from weir_mark_no_more() on, and where sockets
- * cannot be told from each other. */
+/* May this fresh socket be marked? False where there is no session, from
+ * weir_mark_no_more() on, and where sockets cannot be told from each other. */
 bool weir_may_mark(int fd);
 
 /* The pairs that come stay with the kernel, for an errno or a WEIR_TROUBLE. */

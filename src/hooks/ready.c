@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "endpoint/faulty.h"
+#include "hooks/deadline.h"
 #include "hooks/hooks.h"
 
 enum {
@@ -13,32 +14,6 @@ enum {
 static bool any_faults(void)
 {
 	return weir_session.plan && weir_plan_holds(weir_session.plan);
-}
-
-static struct timespec from_ns(uint64_t ns)
-{
-	return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
-}
-
-/* Time left until `end`; a wait that must be repeated is not made longer. */
-static uint64_t until(uint64_t end)
-{
-	uint64_t now = os_now_ns();
-
-	return end > now ? end - now : 0;
-}
-
-static bool valid(const struct timespec *t)
-{
-	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
-}
-
-static uint64_t deadline(const struct timespec *timeout)
-{
-	uint64_t seconds = (uint64_t)timeout->tv_sec < 4000000000U ? (uint64_t)timeout->tv_sec
-	                                                           : 4000000000U;
-
-	return os_now_ns() + seconds * 1000000000U + (uint64_t)timeout->tv_nsec;
 }
 
 static bool any_marked(const struct pollfd *fds, nfds_t count)
@@ -119,16 +94,15 @@ static int poll_unheld(struct pollfd *fds, nfds_t count, struct timespec left, c
 static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *left,
                      const sigset_t *mask)
 {
-	uint64_t next, now;
+	uint64_t next;
 
 	make_exact(fds, count);
 	int ready;
 	if (__builtin_expect(any_faults(), 0) && count <= HELD_MAX && any_held(fds, count, &next)) {
-		now = os_now_ns();
-		uint64_t ns = next > now ? next - now : 0;
+		uint64_t ns = weir_time_left(next);
 		if (left && (uint64_t)left->tv_sec < 1 && (uint64_t)left->tv_nsec < ns)
 			ns = (uint64_t)left->tv_nsec;
-		ready = poll_unheld(fds, count, from_ns(ns), mask);
+		ready = poll_unheld(fds, count, weir_timespec(ns), mask);
 	} else {
 		ready = weir_real()->ppoll(fds, count, left, mask);
 	}
@@ -138,7 +112,7 @@ static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *le
 static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                        const sigset_t *mask)
 {
-	uint64_t end = timeout ? deadline(timeout) : 0;
+	uint64_t deadline = weir_deadline(timeout), left_ns;
 	struct timespec left;
 
 	if (timeout)
@@ -147,10 +121,11 @@ static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *
 		int ready = poll_once(fds, count, timeout ? &left : NULL, mask);
 		if (ready != 0)
 			return ready;
-		if (timeout && until(end) == 0)
+		left_ns = weir_time_left(deadline);
+		if (left_ns == 0)
 			return 0;
-		if (timeout)
-			left = from_ns(until(end));
+		if (timeout && left_ns != UINT64_MAX)
+			left = weir_timespec(left_ns);
 	}
 }
 
@@ -163,7 +138,7 @@ WEIR_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	if (!ours(fds, count))
 		return weir_real()->poll(fds, count, timeout_ms);
-	struct timespec timeout = {timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000};
+	struct timespec timeout = weir_timespec_of_ms(timeout_ms < 0 ? 0 : timeout_ms);
 	return poll_marked(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
 }
 
@@ -179,7 +154,7 @@ WEIR_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, siz
 WEIR_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                       const sigset_t *mask)
 {
-	if (!ours(fds, count) || (timeout && !valid(timeout)))
+	if (!ours(fds, count) || (timeout && !weir_timeout_is_valid(timeout)))
 		return weir_real()->ppoll(fds, count, timeout, mask);
 	return poll_marked(fds, count, timeout, mask);
 }
@@ -245,8 +220,8 @@ static int select_make_true(struct sets *s)
 		if (!events || !weir_end_of(fd, &end))
 			continue;
 		short now = (short)os_poll_now(fd, events | POLLRDHUP);
-		bool over = now & (POLLERR | POLLHUP | POLLRDHUP);
-		short still = over ? events : weir_end_true_events(&end, events);
+		short over = now & (POLLHUP | POLLRDHUP);
+		short still = now & POLLERR ? events : weir_end_true_events(&end, events | over);
 		for (int i = 0; i < 3; i++) {
 			if (!(events & set_events[i]) || (still & set_events[i]))
 				continue;
@@ -300,29 +275,30 @@ static int select_until(const struct sets *s, int count, const struct timespec *
 
 	if (next == UINT64_MAX)
 		return weir_real()->pselect(count, s->set[0], s->set[1], s->set[2], left, mask);
-	uint64_t ns = until(next);
+	uint64_t ns = weir_time_left(next);
 	if (left && left->tv_sec == 0 && (uint64_t)left->tv_nsec < ns)
 		ns = (uint64_t)left->tv_nsec;
-	wait = from_ns(ns);
+	wait = weir_timespec(ns);
 	return weir_real()->pselect(count, s->set[0], s->set[1], s->set[2], &wait, mask);
 }
 
 static int select_marked(struct sets *s, int count, struct timespec *left, const sigset_t *mask)
 {
-	uint64_t end = left ? deadline(left) : 0;
+	uint64_t deadline = weir_deadline(left), left_ns;
 
 	for (;;) {
 		keep(s, false);
 		select_make_exact(s);
 		uint64_t next = select_hide_held(s);
 		int ready = select_until(s, count, left, next, mask);
-		if (left)
-			*left = from_ns(until(end));
+		left_ns = weir_time_left(deadline);
+		if (left && left_ns != UINT64_MAX)
+			*left = weir_timespec(left_ns);
 		if (ready < 0)
 			return ready;
 		if (ready > 0)
 			ready -= select_make_true(s);
-		if (ready > 0 || (left && until(end) == 0))
+		if (ready > 0 || left_ns == 0)
 			return ready;
 		keep(s, true);
 	}
@@ -362,7 +338,7 @@ WEIR_EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 {
 	struct sets s = {.set = {in, out, except}};
 
-	if (!select_is_ours(&s, count) || (timeout && !valid(timeout)))
+	if (!select_is_ours(&s, count) || (timeout && !weir_timeout_is_valid(timeout)))
 		return weir_real()->pselect(count, in, out, except, timeout, mask);
 	struct timespec left = {0, 0};
 	if (timeout)

@@ -179,7 +179,8 @@ static int move_up(int fd)
 	struct rlimit limit;
 	int lowest = 1000;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 2000)
+	if (os_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0) == 0 &&
+	    limit.rlim_cur < 2000)
 		lowest = (int)limit.rlim_cur - 8;
 	long high = os_call(SYS_fcntl, fd, F_DUPFD, lowest, 0, 0, 0);
 	if (high < 0)
@@ -301,6 +302,8 @@ bool weir_may_mark(int fd)
 {
 	static weir_word32 identifies;
 
+	if (load32_relaxed(&why_none) != 0 || !weir_start())
+		return false;
 	if (load32_acquire(&identifies) == 0 && os_socket_cookie(fd) == 0)
 		weir_mark_no_more(WEIR_TROUBLE_COOKIE);
 	store32_release(&identifies, 1);

@@ -20,8 +20,8 @@ SIZE(struct weir_pipe_stats, 64);
 SIZE(struct weir_end_shared, 48);
 SIZE(struct weir_sleeper, 24);
 SIZE(struct weir_rule, 560);
-SIZE(struct weir_fault_rule_state, 40);
-SIZE(struct weir_fault_state, 2584);
+SIZE(struct weir_fault_rule_state, 48);
+SIZE(struct weir_fault_state, 3080);
 SIZE(struct weir_plan, 53760);
 
 AT(struct weir_header, magic, 0);

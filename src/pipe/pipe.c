@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/message.h"
 #include "base/os.h"
+#include "base/tsan.h"
 #include "pipe/bell.h"
 
 enum {
@@ -64,14 +65,21 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 }
 
 /* The mask is shared, so another process may have damaged it. */
-static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
+static inline uint64_t mask_of(const struct weir_pipe_ref *ref)
 {
-	struct weir_pipe *pipe = ref->pipe;
-	uint64_t mask = load64_relaxed(&pipe->mask);
+	uint64_t mask = load64_relaxed(&ref->pipe->mask);
 
 	if (__builtin_expect(mask > ref->span_mask || (mask & (mask + 1)) != 0, 0))
 		weir_die("the session's memory is damaged: a ring of %llu bytes",
 		         (unsigned long long)mask + 1);
+	return mask;
+}
+
+static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint64_t mask = mask_of(ref);
+
 	return (struct weir_ring){
 	        .head = &pipe->head,
 	        .tail = &pipe->tail,
@@ -111,15 +119,15 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
  * rings, the next consumption clears the queue, and who waits for room before that
- * fills it anew. Positions are single stores. What handlers left aside goes with the owner:
- * nobody else has his descriptors. */
+ * fills it anew. Positions are single stores. What handlers left aside is the next
+ * writer's to append, with a descriptor of his own. */
 static void recover_writer(struct weir_pipe *pipe)
 {
 	store32_relaxed(&pipe->bells, 0);
 	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->wake_at, 0);
-	store32_relaxed(&pipe->aside_used, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
 	store32_ordered(&pipe->saturated, WEIR_SATURATED);
 }
 
@@ -371,8 +379,18 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	return (ssize_t)n;
 }
 
+/* What lies aside is this thread's to append, through `fd`. */
+static void adopt_aside(struct weir_pipe *pipe, int fd)
+{
+	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	store32_relaxed(&pipe->aside_owner, owner_of(&pipe->write_lock));
+}
+
 ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
 {
+	if (__builtin_expect(load32_relaxed(&ref->pipe->aside_used) != 0, 0) &&
+	    load32_relaxed(&ref->pipe->aside_owner) == 0)
+		adopt_aside(ref->pipe, fd);
 	return put(ref, fd, span, n, 0);
 }
 
@@ -400,6 +418,29 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 	return n;
 }
 
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
+{
+	uint64_t used = weir_pipe_used(ref), mask = mask_of(ref);
+	uint64_t index = (load64_relaxed(&ref->pipe->head) - load64_relaxed(&ref->pipe->origin)) &
+	                 mask;
+
+	if (*n > used)
+		*n = (size_t)used;
+	tsan_acquire(&ref->pipe->tail);
+	return index + *n <= mask + 1 ? ref->storage + index : NULL;
+}
+
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
+{
+	uint64_t used = weir_pipe_used(ref);
+	struct weir_ring ring = ring_of(ref);
+
+	if (n > used)
+		n = (size_t)used;
+	weir_ring_pieces(&ring, load64_relaxed(&ref->pipe->head), n, piece);
+	return n;
+}
+
 size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
                            bool beyond)
 {
@@ -417,8 +458,7 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
 	if (n > room)
 		n = (size_t)room;
 	weir_ring_copy_in(&aside, used, span, n);
-	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
-	store32_relaxed(&pipe->aside_owner, owner_of(&pipe->write_lock));
+	adopt_aside(pipe, fd);
 	store32_release(&pipe->aside_used, used + (uint32_t)n);
 	return n;
 }

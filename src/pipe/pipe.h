@@ -86,14 +86,14 @@ struct weir_pipe {
 	weir_word64 blocked_writes;
 	weir_word64 max_buffered;
 	weir_word32 aside_used;     /* bytes in `aside` */
-	weir_word32 aside_fd;       /* the handler's descriptor + 1, in the lock owner's process */
+	weir_word32 aside_fd;       /* a writer's descriptor + 1, in the process of `aside_owner` */
 	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
 	weir_word32 writer_cpu;
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 	weir_word32 writer_spins;
 	weir_word32 reset;          /* the reader's next call gives ECONNRESET, once */
 	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
-	weir_word32 aside_owner;    /* thread whose handler left them; nobody else has `aside_fd` */
+	weir_word32 aside_owner;    /* the thread that appends them; 0: the next writer */
 
 	/* What seldom changes. */
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
@@ -181,6 +181,13 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 /* Copies min(n, used - skip) bytes out from `skip` on; they stay. Reader lock. */
 size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
                       uint64_t skip);
+
+/* The next min(n, used) bytes, which becomes `*n`; NULL where they lie in two pieces.
+ * They stay. Reader lock. */
+const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n);
+
+/* Where the next min(n, used) bytes lie; they stay. Gives how many there are. Reader lock. */
+size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2]);
 
 /* Leaves bytes for the interrupted owner of the writer lock, who is this thread
  * (weir_pipe_lock_writer gave -EDEADLK). Moves what there is room for. The owner

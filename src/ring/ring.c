@@ -90,6 +90,18 @@ void weir_ring_copy_out(const struct weir_ring *ring, uint64_t at, struct weir_s
 	tsan_release(ring->head);
 }
 
+size_t weir_ring_pieces(const struct weir_ring *ring, uint64_t at, size_t n, struct iovec piece[2])
+{
+	uint64_t index = (at - ring->origin) & ring->mask;
+	uint64_t straight = ring->mask + 1 - index;
+	size_t first = n < straight ? n : (size_t)straight;
+
+	tsan_acquire(ring->tail);
+	piece[0] = (struct iovec){ring->storage + index, first};
+	piece[1] = (struct iovec){ring->storage, n - first};
+	return n > first ? 2 : 1;
+}
+
 /* The bytes of a circle of the old size either lie in one piece, or wrap. A
  * wrapped second piece fits behind the first, as the size at least doubles. */
 uint64_t weir_ring_grow(const struct weir_ring *ring, uint64_t mask)

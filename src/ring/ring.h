@@ -44,6 +44,9 @@ void weir_ring_copy_in(const struct weir_ring *ring, uint64_t at, struct weir_sp
 /* Copies `n` bytes from position `at` on to the span, and advances the span. */
 void weir_ring_copy_out(const struct weir_ring *ring, uint64_t at, struct weir_span *span, size_t n);
 
+/* Where `n` bytes from position `at` on lie. Gives the number of pieces, at most two. */
+size_t weir_ring_pieces(const struct weir_ring *ring, uint64_t at, size_t n, struct iovec piece[2]);
+
 /* Moves [head, tail) so that storage of the size mask + 1, which is at least
  * the present one, holds it in order. Gives the new origin; the caller stores
  * origin and mask. Neither reader nor writer may work meanwhile. */

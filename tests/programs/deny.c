@@ -30,16 +30,57 @@ static const struct {
 	const char *name;
 	int number;
 } call[] = {
-#define CALL(name) {#name, SYS_##name}
-        CALL(access), CALL(alarm), CALL(arch_prctl), CALL(brk), CALL(clone), CALL(clone3),
-        CALL(close), CALL(dup), CALL(dup2), CALL(execve), CALL(exit), CALL(exit_group),
-        CALL(fcntl), CALL(fork), CALL(fstat), CALL(ftruncate), CALL(futex), CALL(getdents64),
-        CALL(getpid), CALL(getrandom), CALL(getsockopt), CALL(gettid), CALL(madvise),
-        CALL(memfd_create), CALL(mmap), CALL(mprotect), CALL(munmap), CALL(newfstatat),
-        CALL(openat), CALL(poll), CALL(ppoll), CALL(prctl), CALL(pread64), CALL(prlimit64),
-        CALL(read), CALL(readlink), CALL(recvfrom), CALL(rseq), CALL(rt_sigaction),
-        CALL(rt_sigprocmask), CALL(sendto), CALL(set_robust_list), CALL(set_tid_address),
-        CALL(shutdown), CALL(socketpair), CALL(wait4), CALL(write),
+#define CALL(name)                                                                                 \
+	{                                                                                          \
+#name, SYS_##name                                                                  \
+	}
+        CALL(access),
+        CALL(alarm),
+        CALL(arch_prctl),
+        CALL(brk),
+        CALL(clone),
+        CALL(clone3),
+        CALL(close),
+        CALL(dup),
+        CALL(dup2),
+        CALL(execve),
+        CALL(exit),
+        CALL(exit_group),
+        CALL(fcntl),
+        CALL(fork),
+        CALL(fstat),
+        CALL(ftruncate),
+        CALL(futex),
+        CALL(getdents64),
+        CALL(getpid),
+        CALL(getrandom),
+        CALL(getsockopt),
+        CALL(gettid),
+        CALL(madvise),
+        CALL(memfd_create),
+        CALL(mmap),
+        CALL(mprotect),
+        CALL(munmap),
+        CALL(newfstatat),
+        CALL(openat),
+        CALL(poll),
+        CALL(ppoll),
+        CALL(prctl),
+        CALL(pread64),
+        CALL(prlimit64),
+        CALL(read),
+        CALL(readlink),
+        CALL(recvfrom),
+        CALL(rseq),
+        CALL(rt_sigaction),
+        CALL(rt_sigprocmask),
+        CALL(sendto),
+        CALL(set_robust_list),
+        CALL(set_tid_address),
+        CALL(shutdown),
+        CALL(socketpair),
+        CALL(wait4),
+        CALL(write),
 #undef CALL
 };
 
@@ -108,7 +149,8 @@ static void add_rule(const char *rule)
 	int used = 0;
 
 	if (*rest == '@') {
-		if (sscanf(rest, "@%u&%i=%i%n", &argument, (int *)&mask, (int *)&value, &used) != 3 ||
+		if (sscanf(rest, "@%u&%i=%i%n", &argument, (int *)&mask, (int *)&value, &used) !=
+		            3 ||
 		    argument > 5)
 			wrong(rule);
 		rest += used;

@@ -13,7 +13,7 @@
 enum { FORKS = 150, EVERY_US = 700 };
 
 struct record {
-	unsigned int number;        /* from 1; 0: a child's */
+	unsigned int number; /* from 1; 0: a child's */
 	unsigned char fill[60];
 };
 

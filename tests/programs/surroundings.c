@@ -11,6 +11,9 @@
  *	exec, spawn, high     the same with this program in a child; `high`: on descriptor 3000
  *	by WORD... ;          the same with a command that starts `surroundings serve`
  *	limit NAME VALUE      setrlimit, soft and hard
+ *	limits                what getrlimit and prlimit tell of the address space
+ *	allocate BYTES        so much memory can be had
+ *	miss BYTES            so much cannot
  *	root FOLDER           chroot
  *	remove FILE           unlink
  *	user NUMBER           another user and group
@@ -18,8 +21,10 @@
  *	namesakes             two writers of one end that have the same process number, one of
  *	                      them in a PID namespace of its own
  *	third                 both ends wait, in two PID namespaces, for a third process
+ *	other-user            both ends wait, as two users, for a third process
  *	squeeze               a process in a PID namespace of its own wants more pairs than there
  *	                      are places for
+ *	crowded               the same with this program, by a user who may start no process
  *	names                 the descriptors that a pair gets, and how many are open after it
  */
 #define _GNU_SOURCE
@@ -36,12 +41,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PIECE = 1000, PIECES = 100, SECONDS_MAX = 20, RECORDS = 20000, MANY = 10, THIRD_LATE_US = 500000 };
+enum {
+	PIECE = 1000,
+	PIECES = 100,
+	SECONDS_MAX = 20,
+	RECORDS = 20000,
+	MANY = 10,
+	CROWDED = 54321,
+	THIRD_LATE_US = 500000
+};
 
 extern char **environ;
 static char *program;
@@ -212,6 +226,34 @@ static void talk_to(char **command, int number)
 	await(pid);
 }
 
+/* Prints what the exec gives; natively it succeeds. */
+static void exec_crowded(void)
+{
+	struct rlimit none = {1, 1};
+	char *command[] = {program, "serve", "0", NULL};
+	int sv[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	open_pair(sv);
+	put(sv[0], 0, PIECE);
+	pid_t pid = fork();
+	need(pid >= 0, "fork");
+	if (pid == 0) {
+		close(sv[0]);
+		need(dup2(sv[1], 0) == 0 && close(sv[1]) == 0, "dup2");
+		need(setgroups(0, NULL) == 0 && setresuid(CROWDED, CROWDED, CROWDED) == 0,
+		     "a user");
+		need(setrlimit(RLIMIT_NPROC, &none) == 0, "a limit");
+		execv(program, command);
+		printf("exec: %s\n", strerrorname_np(errno));
+		fflush(stdout);
+		_exit(6);
+	}
+	close(sv[1]);
+	talk(sv[0]);
+	await(pid);
+}
+
 static void talk_to_child(void)
 {
 	int sv[2];
@@ -259,13 +301,24 @@ static void talk_to_self(const char *number)
 
 /* ---- the surroundings ---- */
 
+static void become(const char *number)
+{
+	unsigned int id = (unsigned int)atoi(number);
+
+	need(setgroups(0, NULL) == 0 && setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0,
+	     number);
+}
+
 static void limit(const char *name, const char *value)
 {
 	static const struct {
 		const char *name;
 		int number;
-	} all[] = {{"as", RLIMIT_AS}, {"files", RLIMIT_NOFILE}, {"file-size", RLIMIT_FSIZE},
-	           {"data", RLIMIT_DATA}, {"processes", RLIMIT_NPROC}};
+	} all[] = {{"as", RLIMIT_AS},
+	           {"files", RLIMIT_NOFILE},
+	           {"file-size", RLIMIT_FSIZE},
+	           {"data", RLIMIT_DATA},
+	           {"processes", RLIMIT_NPROC}};
 	struct rlimit l;
 
 	l.rlim_cur = l.rlim_max = strtoull(value, NULL, 0);
@@ -277,12 +330,22 @@ static void limit(const char *name, const char *value)
 	fail("a limit of that name");
 }
 
-static void become(const char *number)
+static void tell_limits(void)
 {
-	unsigned int id = (unsigned int)atoi(number);
+	struct rlimit a, b;
 
-	need(setgroups(0, NULL) == 0 && setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0,
-	     number);
+	need(getrlimit(RLIMIT_AS, &a) == 0 && prlimit(getpid(), RLIMIT_AS, NULL, &b) == 0,
+	     "asking");
+	printf("limits %lld %lld %lld %lld\n", (long long)a.rlim_cur, (long long)a.rlim_max,
+	       (long long)b.rlim_cur, (long long)b.rlim_max);
+}
+
+static void allocate(const char *bytes, bool can)
+{
+	void *memory = malloc(strtoull(bytes, NULL, 0));
+
+	need((memory != NULL) == can, bytes);
+	free(memory);
 }
 
 /* The parent has nothing left to do but to hand the outcome on. */
@@ -404,7 +467,21 @@ static void answer(int fd)
 	put(fd, 3, 10);
 }
 
-static void wait_for_third(void)
+static pid_t start_other_user(int fd, int other)
+{
+	pid_t pid = fork();
+
+	need(pid >= 0, "fork");
+	if (pid > 0)
+		return pid;
+	close(other);
+	become("65534");
+	need(prctl(PR_SET_DUMPABLE, 1) == 0, "PR_SET_DUMPABLE");
+	answer(fd);
+	_exit(0);
+}
+
+static void wait_for_third(bool inner)
 {
 	int sv[2];
 
@@ -417,12 +494,13 @@ static void wait_for_third(void)
 		put(sv[0], 0, 10);
 		_exit(0);
 	}
-	pid_t inner = start_inner(0, answer, sv[1], sv[0]);
+	pid_t second =
+	        inner ? start_inner(0, answer, sv[1], sv[0]) : start_other_user(sv[1], sv[0]);
 	close(sv[1]);
 	signal(SIGALRM, SIG_DFL);
 	get(sv[0], 3, 10);
 	await(third);
-	await(inner);
+	await(second);
 	close(sv[0]);
 }
 
@@ -510,17 +588,27 @@ static char **act(char **words)
 	else if (strcmp(action, "namesakes") == 0)
 		write_with_namesake();
 	else if (strcmp(action, "third") == 0)
-		wait_for_third();
+		wait_for_third(true);
+	else if (strcmp(action, "other-user") == 0)
+		wait_for_third(false);
+	else if (strcmp(action, "crowded") == 0)
+		exec_crowded();
 	else if (strcmp(action, "squeeze") == 0)
 		be_squeezed();
 	else if (strcmp(action, "names") == 0)
 		tell_names();
 	else if (strcmp(action, "by") == 0)
 		words = run_by(words);
+	else if (strcmp(action, "limits") == 0)
+		tell_limits();
 	else if (!*words)
 		fail("an action of that name");
 	else if (strcmp(action, "root") == 0)
 		need(chroot(*words++) == 0 && chdir("/") == 0, "chroot");
+	else if (strcmp(action, "allocate") == 0)
+		allocate(*words++, true);
+	else if (strcmp(action, "miss") == 0)
+		allocate(*words++, false);
 	else if (strcmp(action, "remove") == 0)
 		need(unlink(*words++) == 0, "unlink");
 	else if (strcmp(action, "user") == 0)
