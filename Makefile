@@ -286,7 +286,7 @@ explorers := $(B)/explore/explore $(B)/explore/kernel_test $(explore_canaries)
 
 # The locks themselves are played, too.
 $(filter-out %/base/lock.o,$(explore_code_objects)): EXPLORE_FLAGS += -fsanitize=thread
-$(B)/explore/%.o: %.c
+$(B)/explore/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(EXPLORE_FLAGS) -MMD -MP -c $< -o $@

@@ -51,6 +51,11 @@ ssize_t weir_check_vector(const struct iovec *iov, size_t count);
 ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
 ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
 
+/* The same of one buffer, where nothing stands against the short way. Else 0: nothing
+ * has happened. */
+ssize_t weir_receive_quick(const struct weir_end *end, void *buf, size_t len, int flags);
+ssize_t weir_send_quick(const struct weir_end *end, const void *buf, size_t len, int flags);
+
 /* The same of a whole message, where a rule concerns the end. `by_kernel`: it has
  * filled in the message. */
 ssize_t weir_receive_message(const struct weir_end *end, struct msghdr *msg, int flags,

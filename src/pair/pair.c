@@ -82,19 +82,6 @@ static int64_t take_fresh(const struct weir_session *s)
 	return touched;
 }
 
-struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, uint32_t index, int direction,
-                                    uint32_t generation)
-{
-	uint64_t ring = ((uint64_t)index * 2 + (uint64_t)direction) * s->ring_span;
-
-	return (struct weir_pipe_ref){
-	        .pipe = &s->slots[index].pipe[direction],
-	        .storage = s->rings + ring,
-	        .span_mask = s->ring_span - 1,
-	        .generation = generation,
-	};
-}
-
 struct weir_writable_rule weir_session_writable_rule(const struct weir_session *s)
 {
 	const struct weir_header *h = s->header;
