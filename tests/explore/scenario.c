@@ -998,6 +998,13 @@ const struct scenario scenarios[] = {
          .actor = {AT_A(watch_edges_and_put_until_broken),
                    AT_B(take_1_and_leave, .may_be_killed = true)}},
 
+        {.name = "kill-hand-over", .capacity = 1, .bound = 1, .finish = two_came,
+         .actor = {AT_A(put_2_by_either),
+                   AT_A(hand_over, .may_be_killed = true),
+                   AT_B(take_2_by_either)}},
+        {.name = "kill-widen", .capacity = 1, .bound = 1, .finish = three_came,
+         .actor = {AT_A(put_3), AT_A(widen, .may_be_killed = true), AT_B(take_3)}},
+
         {.name = "self-pipe", .capacity = 2, .finish = own_came,
          .actor = {AT_BOTH(take_own_waiting, .handler = handler_puts_to_self),
                    AT_A(put_1)}},
