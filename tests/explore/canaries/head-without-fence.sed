@@ -1,3 +1,3 @@
 # src/pipe/pipe.c 1x1-room
 # A reader whose store of `head` may come after its look at `saturated`.
-s/store64_ordered(&pipe->head,/store64_release(\&pipe->head,/
+s/store64_ordered(&ref->pipe->head, seen/store64_release(\&ref->pipe->head, seen/
