@@ -38,7 +38,9 @@ help:
 	@echo 'stress (random death and slots, for MINUTES=5), damage (flipped bits, for MINUTES=5)'
 	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions)'
 	@echo 'coverage (a table of lines and branches of src that tests run)'
-	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, bench, examples, test-programs'
+	@echo 'model (the protocol, checked exhaustively with spin)'
+	@echo 'bench (speed against everything else, a quarter of an hour; bench-programs builds what it runs)'
+	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
 $(B)/flags: FORCE
@@ -149,19 +151,38 @@ $(B)/examples/unit-test/trusting $(B)/examples/unit-test/careful: examples/unit-
 
 examples: $(example_programs)
 
-$(B)/bench/%: bench/%.c
+bench_programs := $(B)/bench/sockets $(B)/bench/ring $(B)/bench/mutex $(B)/bench/memcpy
+
+# Each with what carries its bytes inlined into the workloads.
+$(B)/bench/%: bench/%/main.c $(wildcard bench/*/*.c bench/*/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(LTO) $(WARNINGS) -Ibench -pthread -o $@ $(wildcard bench/$*/*.c bench/common/*.c)
 
-bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
-	bench/run
+# tokio's part is built offline, from Debian's sources of it, where they are.
+CARGO ?= $(firstword $(wildcard /usr/bin/cargo) cargo)
+RUSTC ?= $(firstword $(wildcard /usr/bin/rustc) rustc)
+ifneq ($(and $(wildcard /usr/share/cargo/registry/tokio-1.*),$(shell command -v $(CARGO))),)
+bench_programs += $(B)/bench/tokio
+endif
+
+$(B)/bench/tokio: $(wildcard bench/tokio/* bench/tokio/*/*)
+	@mkdir -p $(B)/bench/cargo
+	$(call say,CARGO)
+	$(Q)cp -r bench/tokio/. $(B)/bench/cargo
+	$(Q)cd $(B)/bench/cargo && RUSTC=$(RUSTC) $(CARGO) build --quiet --release --offline --target-dir target
+	$(Q)cp $(B)/bench/cargo/target/release/bench-tokio $@
+
+bench-programs: $(bench_programs)
+
+bench: all bench-programs
+	bench/run --json $(B)/bench/results.json --svg $(B)/bench/results.svg
 	bench/run --faults
 
-test: all unit_build canary library-canaries explorers fuzzers test-programs sanitized examples
+test: all unit_build canary library-canaries explorers fuzzers test-programs sanitized examples bench-programs
 	tests/run-all
 
-check: all unit_build library-canaries explorers fuzzers test-programs sanitized
+check: all unit_build library-canaries explorers fuzzers test-programs sanitized examples bench-programs
 	tests/run-all --quick
 
 unit_build: $(unit_programs)
@@ -182,6 +203,11 @@ damage: all test-programs sanitized
 	$(B)/tests/damage --seconds $$(($(MINUTES) * 30)) $(B)/weir $(B)/tests/exchange
 	WEIR_LIBRARY=$(B)/asan/libweir.so LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
 		$(B)/tests/damage --seconds $$(($(MINUTES) * 30)) $(B)/weir $(B)/tests/exchange
+
+# The protocol of bells and locks as a model, in all scenarios and with each of its fences,
+# re-checks and bells removed in turn; tests/model.bats has the small ones.
+model:
+	MODEL_BUILD=$(CURDIR)/$(B)/model tests/model/run
 
 # The layers below the hooks under the sanitizers, in builds of their own. Their
 # instructions mislead gcc about what poll does with its array.
@@ -215,7 +241,7 @@ coverage: all test-programs examples library-canaries
 	ln -sfn ../canaries $(COVERAGE)/canaries
 	ln -sfn ../examples $(COVERAGE)/examples
 	$(MAKE) B=$(COVERAGE) CC=clang LTO= CFLAGS='$(coverage_flags)' all unit_build
-	tests/coverage $(COVERAGE)
+	CC=clang LTO= CFLAGS='$(coverage_flags)' tests/coverage $(COVERAGE) # tests that make things make them so
 
 # Each canary replaces the function that it is named after by a broken one; the
 # random test must notice. It links without the optimiser that would know better.
@@ -308,13 +334,17 @@ fuzz-rules: $(B)/fuzz/rule
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=300 -timeout=5 -artifact_prefix=$(B)/fuzz/ \
 		$(B)/fuzz/corpus/rule tests/fuzz/corpus/rule
 
+linted := .ci/run tests/run-all tests/stress tests/install-dependencies tests/model/run \
+	tests/programs/loopback.bash $(wildcard examples/*/run bench/programs/*.bash) \
+	$(addprefix tests/,$(addsuffix .bats,access bench chaos ctl cycles damage deadlock explore faults hostile \
+	inside manual model stalls storm))
+
 lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Isrc -D__cppcheck__ -D__x86_64__ \
 		--enable=warning,performance,portability \
-		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c src
-	shellcheck -x tests/run-all tests/stress .ci/run tests/faults.bats tests/chaos.bats \
-		tests/manual.bats tests/damage.bats tests/storm.bats tests/ctl.bats tests/deadlock.bats tests/inside.bats tests/stalls.bats tests/cycles.bats \
-		$(wildcard examples/*/run tests/install-dependencies)
+		--suppress=allocaCalled --suppress=missingReturn --suppress=uninitvar:src/hooks/syscall.c \
+		src tests/explore
+	shellcheck -x $(linted)
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
@@ -341,8 +371,8 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all help unit unit_build test test-programs examples bench check check-programs stress damage coverage chaos \
-	sanitize sanitized canary library-canaries explorers explore fuzzers fuzz-rules lint format install uninstall clean FORCE
+.PHONY: all help unit unit_build test test-programs examples bench bench-programs check check-programs stress damage coverage chaos \
+	model sanitize sanitized canary library-canaries explorers explore fuzzers fuzz-rules lint format install uninstall clean FORCE
 .SECONDARY:
 
 -include $(shell find $(B)/obj $(B)/explore -name '*.d' 2>/dev/null)

@@ -10,6 +10,7 @@ SEEDS=20
 # survivors PROGRAM: how many of the runs under so many seeds succeed.
 survivors() {
 	local seed count=0
+	[ -x "$BUILD/examples/$1" ] || { echo "$1 is not built"; return 1; }
 	for ((seed = 1; seed <= SEEDS; seed++)); do
 		timeout 20 "$WEIR" run --quiet --fail-on-deadlock --chaos=$seed -- \
 			"$BUILD/examples/$1" </dev/null >/dev/null 2>&1 3>&- && count=$((count + 1))

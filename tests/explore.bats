@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Every interleaving of the real code, in its short form, and what it must notice.
+# shellcheck disable=SC2030,SC2031 # each test has its own status and output
 
 load helpers
 

@@ -5,6 +5,7 @@
 
 #include "base/os.h"
 #include "endpoint/bare.h"
+#include "endpoint/wait.h"
 #include "pipe/bell.h"
 
 enum { INPUT = POLLIN | POLLRDNORM, ROOM = POLLOUT | POLLWRNORM };
@@ -15,7 +16,7 @@ static void settle_if_empty(const struct weir_end *end)
 		return;
 	if (weir_pipe_used(&end->in) == 0) {
 		weir_bell_settle(&end->in, end->fd);
-		weir_bell_follow(&end->in, end->fd);
+		weir_end_follow(end);
 	}
 	weir_pipe_unlock(&end->in);
 }
@@ -77,10 +78,12 @@ static bool input_is_stale(const struct weir_end *end)
 	return !(os_poll_now(end->fd, POLLIN | POLLRDHUP) & (POLLIN | POLLRDHUP));
 }
 
-static bool room_is_stale(const struct weir_end *end)
+/* Where the peer has gone, so have the bells, and the kernel is right. Where both only shut
+ * their ends, what was not read takes its room still. */
+static bool room_is_stale(const struct weir_end *end, bool over)
 {
 	return load32_relaxed(&end->out.pipe->carrier) == WEIR_BY_RING &&
-	       !weir_pipe_writable(&end->out);
+	       !weir_pipe_writable(&end->out) && (!over || os_queued_out(end->fd) > 0);
 }
 
 short weir_end_true_events(const struct weir_end *end, short revents)
@@ -93,11 +96,10 @@ short weir_end_true_events(const struct weir_end *end, short revents)
 	}
 	if (__builtin_expect(load32_relaxed(&end->in.pipe->reset), 0))
 		revents |= POLLERR;
-	if (revents & (POLLERR | POLLHUP))
-		return revents;
-	if ((revents & INPUT) && !(revents & POLLRDHUP) && input_is_stale(end))
+	bool over = (revents & (POLLERR | POLLHUP)) != 0;
+	if ((revents & INPUT) && !over && !(revents & POLLRDHUP) && input_is_stale(end))
 		revents &= ~INPUT;
-	if ((revents & ROOM) && room_is_stale(end))
+	if ((revents & ROOM) && room_is_stale(end, over))
 		revents &= ~ROOM;
 	return revents;
 }
@@ -130,7 +132,7 @@ uint64_t weir_end_available(const struct weir_end *end)
 
 	if (load32_relaxed(&end->in.pipe->carrier) != WEIR_BY_RING &&
 	    weir_pipe_lock(&end->in) == 0) {
-		weir_bell_follow(&end->in, end->fd);
+		weir_end_follow(end);
 		behind = weir_bell_queued_behind(&end->in, end->fd);
 		weir_pipe_unlock(&end->in);
 	}

@@ -48,7 +48,7 @@ static void settle(const struct weir_end *end)
 		return;
 	if (owes(&end->in))
 		weir_bell_settle(&end->in, end->fd);
-	weir_bell_follow(&end->in, end->fd);
+	weir_end_follow(end);
 	weir_pipe_unlock_writer(&end->in);
 }
 
@@ -100,6 +100,14 @@ static size_t take_all(const struct weir_end *end, struct weir_span *span, size_
 	return total;
 }
 
+/* Is there a byte that the call would give, had it room? */
+static bool has_something(const struct weir_end *end, int flags)
+{
+	uint32_t offset = load32_relaxed(&end->slot->end[end->side].peek_off);
+
+	return weir_pipe_used(&end->in) > ((flags & MSG_PEEK) && offset ? offset - 1 : 0);
+}
+
 static int how_of(int flags, bool first)
 {
 	return (flags & MSG_PEEK) | (first ? FIRST : 0);
@@ -121,7 +129,7 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
 	weir_note_life(&pipe->reader_life);
 	if (load32_relaxed(&pipe->carrier) == WEIR_BY_KERNEL) {
 		n = WEIR_TO_KERNEL;
-	} else if (__builtin_expect(rules != 0, 0) && 
+	} else if (__builtin_expect(rules != 0, 0) &&
 	           !weir_is_calm(end, WEIR_OP_READ, rules, span, &len, how & MSG_PEEK)) {
 		n = NOT_TRIED;
 	} else {
@@ -208,7 +216,7 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 		total += (size_t)n;
 		if (total > 0 && total >= target)
 			return (ssize_t)total;
-		if (len == 0 && weir_pipe_used(&end->in) > 0)
+		if (len == 0 && has_something(end, flags))
 			return 0;
 		int r = wait_more(end, flags, total > 0, &force);
 		if (r == WEIR_TO_KERNEL && f && total == 0)

@@ -182,6 +182,24 @@ static int lock_both(const struct weir_pipe_ref *ref)
 	return error;
 }
 
+bool weir_end_follow(const struct weir_end *end)
+{
+	struct weir_end_shared *shared = &end->slot->end[end->side];
+	uint32_t carrier = load32_relaxed(&end->in.pipe->carrier);
+	uint32_t offset = load32_relaxed(&shared->peek_off);
+	uint32_t lowest = load32_relaxed(&shared->rcvlowat);
+
+	if (carrier == WEIR_BY_RING || !weir_bell_follow(&end->in, end->fd))
+		return false;
+	if (carrier == WEIR_BY_KERNEL)
+		return true;
+	if (offset != 0)
+		os_setsockopt_int(end->fd, SO_PEEK_OFF, (int)offset - 1);
+	if (lowest > 1)
+		os_setsockopt_int(end->fd, SO_RCVLOWAT, (int)lowest);
+	return true;
+}
+
 /* Clears stale bells and says whether there is something to do at once. */
 static int settle_empty(const struct weir_end *end, bool force)
 {
@@ -195,7 +213,7 @@ static int settle_empty(const struct weir_end *end, bool force)
 		weir_damaged("what a pipe's reader is about to wait for");
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING) {
 		result = WEIR_WAIT_AGAIN;
-		if (weir_bell_follow(&end->in, end->fd))
+		if (weir_end_follow(end))
 			result = WEIR_TO_KERNEL;
 	} else if (weir_pipe_used(&end->in) > 0) {
 		result = WEIR_WAIT_AGAIN;

@@ -14,6 +14,10 @@ enum {
  * ends it whatever SA_RESTART says. `*force`: a bell proved stale before. */
 int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *force);
 
+/* Follows the writer to the kernel once the ring is empty; what the program set
+ * on the socket, and was kept from the bells, goes along. Does the kernel carry now? Both locks. */
+bool weir_end_follow(const struct weir_end *end);
+
 /* Waits for room, of at least min(left, half the capacity) where that is kind. */
 int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left);
 

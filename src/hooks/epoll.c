@@ -113,21 +113,29 @@ void weir_epoll_hide(const struct weir_end *end)
 	errno = saved;
 }
 
+/* Before the kernel watches: a stale bell would wake who waits in the set already. */
+static void watch(const struct weir_end *end, const struct epoll_event *event)
+{
+	weir_end_watch(end, (short)(event->events & (INPUT | ROOM)),
+	               (event->events & EPOLLET) != 0);
+}
+
 WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	struct weir_end end;
-	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
+	bool marked = weir_end_of(fd, &end);
 	uint64_t until;
 
-	if (result != 0 || !weir_end_of(fd, &end))
+	if (marked && op != EPOLL_CTL_DEL && (uintptr_t)event >= 4096)
+		watch(&end, event);
+	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
+	if (result != 0 || !marked)
 		return result;
 	if (op == EPOLL_CTL_DEL) {
 		forget(epfd, fd);
 		return result;
 	}
 	note(epfd, fd, event);
-	weir_end_watch(&end, (short)(event->events & (INPUT | ROOM)),
-	               (event->events & EPOLLET) != 0);
 	uint32_t held = held_events(&end, &until) & event->events;
 	if (__builtin_expect(held != 0, 0))
 		let_see(fd, &watches[fd], held);

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,11 +49,11 @@ static bool preloads_us(const char *entry, const char *ours)
 /* How a program's environment must be changed so that weir is in its child; or,
  * for another C library, so that its loader does not fail on ours. */
 struct passing {
-	const char *session;        /* "WEIR_SESSION=...", or NULL where it is there */
-	const char *preload;        /* "LD_PRELOAD=...", or NULL where it is there */
-	const char *other;          /* the program's own LD_PRELOAD, to be put behind ours */
-	const char *stripped;       /* the program's own LD_PRELOAD, to lose ours */
-	size_t count;               /* entries of the program's environment */
+	const char *session; /* "WEIR_SESSION=...", or NULL where it is there */
+	const char *preload; /* "LD_PRELOAD=...", or NULL where it is there */
+	const char *other; /* the program's own LD_PRELOAD, to be put behind ours */
+	const char *stripped; /* the program's own LD_PRELOAD, to lose ours */
+	size_t count; /* entries of the program's environment */
 };
 
 static size_t count(char *const *list)
@@ -160,14 +161,57 @@ static void complete(const struct passing *p, char *const *env, char **into, cha
 	into[n] = NULL;
 }
 
-/* The completed environment lies on the caller's stack: an exec must neither
- * allocate (a vfork child) nor change what the program sees if it fails. */
+/* Lists of any length, which must neither come from the program's allocator nor change what
+ * it sees if the exec fails: short ones lie on the caller's stack, and long ones, for which a
+ * thread's stack may be too small, in memory that goes when the caller returns. In the child
+ * of a vfork nobody would give that back. */
+enum { ON_STACK_MAX = 4096 };
+
+struct pages {
+	void *start;
+	size_t size;
+};
+
+static void *take_pages(struct pages *p, size_t size)
+{
+	void *start = MAP_FAILED;
+
+	if (size > ON_STACK_MAX && !weir_in_vfork_child())
+		start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		             0);
+	if (start == MAP_FAILED)
+		return NULL;
+	*p = (struct pages){start, size};
+	return start;
+}
+
+static void give_back(struct pages *p)
+{
+	if (p->start)
+		os_call(SYS_munmap, (long)p->start, (long)p->size, 0, 0, 0, 0);
+}
+
+/* Declares `name`, that many bytes until the end of the block. */
+#define ROOM(name, size)                                                                           \
+	__attribute__((cleanup(give_back))) struct pages pages_##name = {NULL, 0};                 \
+	void *name = take_pages(&pages_##name, size);                                              \
+	if (!name)                                                                                 \
+		name = alloca(size);
+
+static size_t list_size(const struct passing *p)
+{
+	return nothing_to_do(p) ? 0 : (p->count + 3) * sizeof(char *);
+}
+
+/* Declares `name`, the completed environment. */
 #define COMPLETE(env, reach, name)                                                                 \
 	struct passing passing_##name = passing_for(env, reach);                                   \
+	size_t size_##name = list_size(&passing_##name);                                           \
+	ROOM(room_##name, size_##name + joined_size(&passing_##name) + 1)                          \
 	char **name = (char **)(uintptr_t)(env);                                                   \
 	if (!nothing_to_do(&passing_##name)) {                                                     \
-		name = alloca((passing_##name.count + 3) * sizeof(char *));                        \
-		complete(&passing_##name, env, name, alloca(joined_size(&passing_##name) + 1));    \
+		name = room_##name;                                                                \
+		complete(&passing_##name, env, name, (char *)room_##name + size_##name);           \
 	}
 
 /* What may leave the process with the new program is noted for it. */
@@ -191,7 +235,7 @@ static void before_spawn(void)
 /* A program to be started, as seen from here. */
 struct program {
 	const char *path;
-	bool closes;                /* the exec closes what the path goes through */
+	bool closes; /* the exec closes what the path goes through */
 	char *const *argv;
 	char **env;
 };
@@ -251,7 +295,7 @@ static void step_environment(char *env[3])
 /* Comes back only where the step cannot be taken. */
 static void exec_step(const struct program *p)
 {
-	char **words = alloca((count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *));
+	ROOM(words, (count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *))
 	char arguments[NUMBER_SIZE], number[NUMBER_SIZE], *env[3];
 
 	if (!weir_can_join() || !weir_command() || !weir_env_preload())
@@ -409,7 +453,8 @@ static bool path_at(int dir, const char *name, int flags, char path[PATH_MAX])
 	return n < PATH_MAX && (*name || (flags & AT_EMPTY_PATH));
 }
 
-WEIR_EXPORT int execveat(int dir, const char *name, char *const argv[], char *const env[], int flags)
+WEIR_EXPORT int execveat(int dir, const char *name, char *const argv[], char *const env[],
+                         int flags)
 {
 	char path[PATH_MAX];
 	bool there = path_at(dir, name, flags, path);
@@ -440,7 +485,7 @@ struct spawning {
 /* 0, or an error: then nothing has happened. */
 static int spawn_step(const struct program *p, const struct spawning *s, enum weir_reach reach)
 {
-	char **words = alloca((count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *));
+	ROOM(words, (count(p->argv) + count(p->env) + LINE_WORDS) * sizeof(char *))
 	char by_path[] = "-", arguments[NUMBER_SIZE], *env[3];
 
 	say_carried(p, reach);
@@ -478,7 +523,8 @@ WEIR_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file
 	return spawned(weir_real()->posix_spawn(pid, path, actions, attr, argv, full));
 }
 
-WEIR_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+WEIR_EXPORT int posix_spawnp(pid_t *pid, const char *file,
+                             const posix_spawn_file_actions_t *actions,
                              const posix_spawnattr_t *attr, char *const argv[], char *const env[])
 {
 	char buffer[PATH_MAX];

@@ -20,16 +20,19 @@ static int give_int(void *argument, uint64_t value)
 	return 0;
 }
 
-/* Bytes that the peer has not received. While the kernel carries, its figure. */
+/* Bytes that the peer has not received. While the kernel carries, its figure. Where its
+ * queue is empty and the ring is not, nobody will receive what is left. */
 static uint64_t unsent(const struct weir_end *end)
 {
 	uint64_t used = weir_pipe_used(&end->out);
+	bool by_ring = load32_relaxed(&end->out.pipe->carrier) == WEIR_BY_RING;
 
-	if (load32_relaxed(&end->out.pipe->carrier) != WEIR_BY_RING) {
-		int queued = os_queued_out(end->fd);
-		used += queued > 0 ? (uint64_t)queued : 0;
-	}
-	return used;
+	if (used == 0 && by_ring)
+		return 0;
+	int queued = os_queued_out(end->fd);
+	if (queued <= 0)
+		return 0;
+	return by_ring ? used : used + (uint64_t)queued;
 }
 
 static int set_nonblock(const struct weir_end *end, void *argument)
@@ -113,7 +116,10 @@ static bool kept_by_us(const struct weir_end *end, int option, int *value)
 		return true;
 	case SO_PEEK_OFF:
 		*value = (int)load32_relaxed(&shared->peek_off) - 1;
-		return load32_relaxed(&end->in.pipe->carrier) == WEIR_BY_RING;
+		return load32_relaxed(&end->in.pipe->carrier) != WEIR_BY_KERNEL;
+	case SO_RCVLOWAT:
+		*value = (int)load32_relaxed(&shared->rcvlowat);
+		return load32_relaxed(&end->in.pipe->carrier) != WEIR_BY_KERNEL;
 	default:
 		return false;
 	}
@@ -188,16 +194,23 @@ static int set_buffer(const struct weir_end *end, int option, const void *value,
 	return 0;
 }
 
-static int set_peek_offset(const struct weir_end *end, const void *value, socklen_t len)
+/* Options of receiving, which would skip bells, or wait for more of them. */
+static int set_kept_option(const struct weir_end *end, int option, const void *value, socklen_t len)
 {
-	int offset;
+	struct weir_end_shared *shared = &end->slot->end[end->side];
+	int n;
 
-	if (len < sizeof(offset) || (uintptr_t)value < 4096) {
-		errno = len < sizeof(offset) ? EINVAL : EFAULT;
+	if (len < sizeof(n) || (uintptr_t)value < 4096) {
+		errno = len < sizeof(n) ? EINVAL : EFAULT;
 		return -1;
 	}
-	memcpy(&offset, value, sizeof(offset));
-	store32_relaxed(&end->slot->end[end->side].peek_off, (uint32_t)(offset < 0 ? -1 : offset) + 1);
+	memcpy(&n, value, sizeof(n));
+	if (option == SO_PEEK_OFF)
+		store32_relaxed(&shared->peek_off, (uint32_t)(n < 0 ? -1 : n) + 1);
+	else if (n < 0)
+		store32_relaxed(&shared->rcvlowat, INT32_MAX);
+	else
+		store32_relaxed(&shared->rcvlowat, n > 0 ? (uint32_t)n : 1);
 	return 0;
 }
 
@@ -208,14 +221,15 @@ void weir_adopt_options(const struct weir_end *end)
 	int sndbuf = os_getsockopt_int(end->fd, SO_SNDBUF);
 	int rcvbuf = os_getsockopt_int(end->fd, SO_RCVBUF);
 	int lowest = os_getsockopt_int(end->fd, SO_RCVLOWAT);
-	int none = -1, peek = none;
+	int one = 1, none = -1, peek = none;
 	socklen_t len = sizeof(peek);
 
 	if (sndbuf > 0 && (uint32_t)sndbuf != load32_relaxed(&shared->sndbuf))
 		weir_end_set_sndbuf(end, (uint32_t)sndbuf);
 	if (rcvbuf > 0)
 		store32_relaxed(&shared->rcvbuf, (uint32_t)rcvbuf);
-	if (lowest > 0)
+	if (lowest > 1 &&
+	    weir_real()->setsockopt(end->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) == 0)
 		store32_relaxed(&shared->rcvlowat, (uint32_t)lowest);
 	if (os_getsockopt_int(end->fd, SO_PASSCRED) > 0)
 		store32_ordered(&end->in.pipe->hand_over, 1);
@@ -230,19 +244,10 @@ void weir_adopt_options(const struct weir_end *end)
 /* After the kernel took an option that weir has to know of. */
 static void note_option(const struct weir_end *end, int option)
 {
-	int value;
-
-	switch (option) {
-	case SO_RCVLOWAT:
-		value = os_getsockopt_int(end->fd, SO_RCVLOWAT);
-		store32_relaxed(&end->slot->end[end->side].rcvlowat, value > 0 ? (uint32_t)value : 1);
-		break;
-	case SO_PASSCRED: /* credentials come with the kernel's messages alone */
+	if (option == SO_PASSCRED && os_getsockopt_int(end->fd, option) > 0) /* credentials come with the kernel's messages alone */
 		store32_ordered(&end->in.pipe->hand_over, 1);
-		break;
-	default:
-		break;
-	}
+	if (option == SO_RCVTIMEO || option == SO_SNDTIMEO)
+		store32_relaxed(&end->slot->end[end->side].timed, 1);
 }
 
 WEIR_EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t len)
@@ -254,12 +259,11 @@ WEIR_EXPORT int setsockopt(int fd, int level, int option, const void *value, soc
 	if (option == SO_SNDBUF || option == SO_RCVBUF || option == SO_SNDBUFFORCE ||
 	    option == SO_RCVBUFFORCE)
 		return set_buffer(&end, option, value, len);
-	if (option == SO_PEEK_OFF && load32_relaxed(&end.in.pipe->carrier) == WEIR_BY_RING)
-		return set_peek_offset(&end, value, len);
+	if ((option == SO_PEEK_OFF || option == SO_RCVLOWAT) &&
+	    load32_relaxed(&end.in.pipe->carrier) != WEIR_BY_KERNEL)
+		return set_kept_option(&end, option, value, len);
 	int result = weir_real()->setsockopt(fd, level, option, value, len);
 	if (result == 0)
 		note_option(&end, option);
-	if (result == 0 && (option == SO_RCVTIMEO || option == SO_SNDTIMEO))
-		store32_relaxed(&end.slot->end[end.side].timed, 1);
 	return result;
 }

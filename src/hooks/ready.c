@@ -220,8 +220,8 @@ static int select_make_true(struct sets *s)
 		if (!events || !weir_end_of(fd, &end))
 			continue;
 		short now = (short)os_poll_now(fd, events | POLLRDHUP);
-		bool over = now & (POLLERR | POLLHUP | POLLRDHUP);
-		short still = over ? events : weir_end_true_events(&end, events);
+		short over = now & (POLLHUP | POLLRDHUP);
+		short still = now & POLLERR ? events : weir_end_true_events(&end, events | over);
 		for (int i = 0; i < 3; i++) {
 			if (!(events & set_events[i]) || (still & set_events[i]))
 				continue;

@@ -11,10 +11,11 @@
 
 enum { POSITION_NONE = -1 };
 
-/* Flags that only the kernel's queue can answer: urgent data. */
+/* Only the kernel's queue can answer: urgent data. An error queue, unix(7) has none, and
+ * MSG_ERRQUEUE no effect. */
 static bool kernel_only(int flags)
 {
-	return (flags & (MSG_OOB | MSG_ERRQUEUE)) != 0;
+	return (flags & MSG_OOB) != 0;
 }
 
 /* The sender's address, as unix(7) gives it: none unless it was bound later. */
@@ -141,6 +142,26 @@ WEIR_EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, i
 	return recvfrom(fd, buf, len, flags, from, from_len);
 }
 
+/* Whoever asks for credentials gets those of nobody with what was sent before he asked, and
+ * with the end (SO_PASSCRED in unix(7)); what comes later the kernel carries. */
+static void give_no_credentials(int fd, struct msghdr *msg, size_t room)
+{
+	struct ucred nobody = {0, (uid_t)65534, (gid_t)65534};
+
+	if (os_getsockopt_int(fd, SO_PASSCRED) <= 0)
+		return;
+	struct cmsghdr *m = msg->msg_control;
+	if ((uintptr_t)m < 4096 || room < CMSG_LEN(sizeof(nobody))) {
+		msg->msg_flags |= MSG_CTRUNC;
+		return;
+	}
+	*m = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(nobody)),
+	                      .cmsg_level = SOL_SOCKET,
+	                      .cmsg_type = SCM_CREDENTIALS};
+	memcpy(CMSG_DATA(m), &nobody, sizeof(nobody));
+	msg->msg_controllen = room < CMSG_SPACE(sizeof(nobody)) ? room : CMSG_SPACE(sizeof(nobody));
+}
+
 static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 {
 	bool by_kernel = false;
@@ -165,8 +186,11 @@ static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 		peer_name(fd, msg->msg_name, &msg->msg_namelen);
 	if (by_kernel)
 		return n;
+	size_t room = msg->msg_controllen;
 	msg->msg_controllen = 0;
 	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
+	if (__builtin_expect(load32_relaxed(&end.in.pipe->hand_over), 0))
+		give_no_credentials(fd, msg, room);
 	return n;
 }
 
@@ -182,7 +206,19 @@ WEIR_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return n;
 }
 
-/* Looks at the clock after each message, as recvmmsg(2) says the kernel does. */
+/* An error that waits comes before what there is to receive. */
+static int pending_error(int fd, int flags)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (!(flags & MSG_ERRQUEUE) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0)
+		return error;
+	return 0;
+}
+
+/* Looks at the clock after each message, as recvmmsg(2) says the kernel does. Urgent data
+ * ends it. */
 WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags,
                          struct timespec *timeout)
 {
@@ -191,6 +227,11 @@ WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, i
 	if (!weir_marked(fd) || (timeout && !weir_timeout_is_valid(timeout)))
 		return weir_real()->recvmmsg(fd, messages, count, flags, timeout);
 	uint64_t deadline = weir_deadline(timeout);
+	int error = pending_error(fd, flags);
+	if (error) {
+		errno = error;
+		return -1;
+	}
 	while (done < count) {
 		ssize_t n = recvmsg(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
 		if (n < 0)
@@ -198,7 +239,7 @@ WEIR_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, i
 		messages[done++].msg_len = (unsigned int)n;
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;
-		if (n == 0 || weir_time_left(deadline) == 0)
+		if ((messages[done - 1].msg_hdr.msg_flags & MSG_OOB) || weir_time_left(deadline) == 0)
 			break;
 	}
 	return (int)done;

@@ -14,7 +14,8 @@ static ssize_t send_from(int fd, const void *buf, size_t len, int flags)
 	if (!weir_end_of(fd, &end))
 		return WEIR_TO_KERNEL;
 	if (flags & MSG_OOB) {
-		weir_end_hand_over(&end);
+		if (weir_check_buffer(buf, len) > 0)
+			weir_end_hand_over(&end);
 		return WEIR_TO_KERNEL;
 	}
 	return weir_send(&end, &iov, 1, flags);
@@ -83,6 +84,27 @@ WEIR_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CON
 	               : weir_result(n);
 }
 
+/* Would the kernel refuse the message, or send nothing? It is asked on a pair of its own,
+ * because there is no way back from a hand-over. */
+static bool is_vain(const struct msghdr *msg, int flags)
+{
+	int probe[2];
+	char byte = 0;
+	struct iovec one = {&byte, 1};
+	struct msghdr copy = *msg;
+
+	if (weir_check_vector(msg->msg_iov, msg->msg_iovlen) <= 0)
+		return true;
+	if (weir_real()->socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, probe) != 0)
+		return false;
+	copy.msg_iov = &one;
+	copy.msg_iovlen = 1;
+	bool vain = weir_real()->sendmsg(probe[0], &copy, flags | MSG_NOSIGNAL) < 0;
+	weir_real()->close(probe[0]);
+	weir_real()->close(probe[1]);
+	return vain;
+}
+
 /* Descriptors and credentials travel with the kernel's messages, so the kernel
  * carries this direction from here on. */
 static ssize_t send_message(int fd, const struct msghdr *msg, int flags)
@@ -96,6 +118,8 @@ static ssize_t send_message(int fd, const struct msghdr *msg, int flags)
 	if (msg->msg_name && msg->msg_namelen > 0)
 		return WEIR_TO_KERNEL;
 	if (msg->msg_controllen > 0 || (flags & MSG_OOB)) {
+		if (load32_relaxed(&end.out.pipe->carrier) == WEIR_BY_RING && is_vain(msg, flags))
+			return WEIR_TO_KERNEL;
 		weir_end_hand_over(&end);
 		weir_rights_out(msg);
 		if (weir_is_faulty(&end, WEIR_OP_WRITE) && !(flags & MSG_OOB))

@@ -180,7 +180,8 @@ static int move_up(int fd)
 	struct rlimit limit;
 	int lowest = 1000;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 2000)
+	if (os_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0) == 0 &&
+	    limit.rlim_cur < 2000)
 		lowest = (int)limit.rlim_cur - 8;
 	long high = os_call(SYS_fcntl, fd, F_DUPFD, lowest, 0, 0, 0);
 	if (high < 0)

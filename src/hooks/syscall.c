@@ -102,7 +102,7 @@ static bool state(long number, const struct arguments *x, long *result)
 	}
 }
 
-/* Processes; only what copies or ends the whole of this one. */
+/* Processes: what copies, ends or limits the whole of this one. */
 static bool process(long number, const struct arguments *x, long *result)
 {
 	switch (number) {
@@ -112,6 +112,15 @@ static bool process(long number, const struct arguments *x, long *result)
 	case SYS_execve: *result = execve(AT(0), AT(1), AT(2)); return true;
 	case SYS_execveat:
 		*result = execveat(INT(0), AT(1), AT(2), AT(3), INT(4));
+		return true;
+	case SYS_prlimit64:
+		*result = prlimit64((pid_t)x->a[0], (enum __rlimit_resource)x->a[1], AT(2), AT(3));
+		return true;
+	case SYS_setrlimit:
+		*result = setrlimit((enum __rlimit_resource)x->a[0], AT(1));
+		return true;
+	case SYS_getrlimit:
+		*result = getrlimit((enum __rlimit_resource)x->a[0], AT(1));
 		return true;
 	case SYS_wait4: *result = wait4((pid_t)x->a[0], AT(1), INT(2), AT(3)); return true;
 #ifdef SYS_seccomp

@@ -15,7 +15,7 @@
 enum {
 	RING_SPAN_MIN = 1 << 20,    /* room to raise a capacity while the program runs */
 	FILE_SIZE_SHIFT_MAX = 44,   /* 16 TiB of (sparse) file: an eighth of the address space */
-	PROGRAM_SPACE = 1 << 30,    /* more than a program has mapped when it maps the session */
+	PROGRAM_SPACE = 1 << 28,    /* more than a program has mapped when it maps the session */
 };
 
 static uint64_t align(uint64_t n, uint64_t to)

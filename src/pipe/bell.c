@@ -90,7 +90,8 @@ static void receive(int fd, int n)
 }
 
 /* One receive gets all there is, as no more than that is ever queued. But where
- * the program asks for credentials, it ends where the senders' change. */
+ * the program asks for credentials, it ends where the senders' change. Behind the
+ * last byte there may be an error, which is the program's. */
 static uint32_t receive_all(const struct weir_pipe *pipe, int fd)
 {
 	bool in_parts = load32_relaxed(&pipe->hand_over);
@@ -98,7 +99,7 @@ static uint32_t receive_all(const struct weir_pipe *pipe, int fd)
 
 	do
 		n = os_recv_now(fd, scratch, sizeof(scratch), 0);
-	while (n == sizeof(scratch) || (n > 0 && in_parts));
+	while (n == sizeof(scratch) || (n > 0 && in_parts && os_queued_in(fd) > 0));
 	return 0;
 }
 

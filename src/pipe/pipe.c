@@ -110,8 +110,8 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
  * rings, the next consumption clears the queue, and who waits for room before that
- * fills it anew. Positions are single stores. What handlers left aside goes with the owner:
- * nobody else has his descriptors. */
+ * fills it anew. Positions are single stores. What handlers left aside is the next
+ * writer's to append, with a descriptor of his own. */
 static void recover_writer(struct weir_pipe *pipe)
 {
 	store64_relaxed(&pipe->tail_again, load64_relaxed(&pipe->tail));
@@ -120,7 +120,7 @@ static void recover_writer(struct weir_pipe *pipe)
 	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->wake_at, 0);
-	store32_relaxed(&pipe->aside_used, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
 	store32_ordered(&pipe->saturated, WEIR_SATURATED);
 }
 
@@ -300,8 +300,18 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	return (ssize_t)n;
 }
 
+/* What lies aside is this thread's to append, through `fd`. */
+static void adopt_aside(struct weir_pipe *pipe, int fd)
+{
+	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
+	store32_relaxed(&pipe->aside_owner, weir_lock_owner(&pipe->write_lock));
+}
+
 ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
 {
+	if (__builtin_expect(load32_relaxed(&ref->pipe->aside_used) != 0, 0) &&
+	    load32_relaxed(&ref->pipe->aside_owner) == 0)
+		adopt_aside(ref->pipe, fd);
 	return put(ref, fd, span, n, 0);
 }
 
@@ -397,8 +407,7 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
 	if (n > room)
 		n = (size_t)room;
 	weir_ring_copy_in(&aside, used, span, n);
-	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
-	store32_relaxed(&pipe->aside_owner, weir_lock_owner(&pipe->write_lock));
+	adopt_aside(pipe, fd);
 	store32_release(&pipe->aside_used, used + (uint32_t)n);
 	return n;
 }

@@ -92,13 +92,13 @@ struct weir_pipe {
 	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
 	weir_word32 reader_life;    /* of who last read (pair/life.h); 0: unknown, ask */
 	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
-	weir_doubled aside_owner;   /* thread whose handler left them; nobody else has `aside_fd` */
+	weir_doubled aside_owner;   /* the thread that appends them; 0: the next writer */
 
 	_Alignas(64) weir_word64 writes;
 	weir_word64 blocked_writes;
 	weir_word64 max_buffered;
 	weir_doubled aside_used;    /* bytes in `aside` */
-	weir_doubled aside_fd;      /* the handler's descriptor + 1, in the lock owner's process */
+	weir_doubled aside_fd;      /* a writer's descriptor + 1, in the process of `aside_owner` */
 	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
 	weir_word32 writer_cpu;
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */

@@ -306,6 +306,60 @@ static void handlers_leave_bytes_aside(void)
 	test_pipe_close(&handled.t);
 }
 
+/* A handler came between the owner's last look and its unlock; then another process has
+ * the lock, in which that descriptor's number means another socket. */
+static void aside_of_another_process(void)
+{
+	struct iovec iov = {(void *)(uintptr_t) "h", 1};
+	struct weir_span span = weir_span_of(&iov, 1);
+	struct test_pipe t = test_pipe_open(8);
+	int other[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+	CHECK_EQ(weir_pipe_lock_writer(&t.ref), 0);
+	CHECK_EQ(weir_pipe_put_aside(&t.ref, t.writer, &span, 1, false), 1);
+	weir_lock_release(&t.pipe->write_lock);
+	pid_t child = fork();
+	if (child == 0) {
+		int number = t.writer;
+		t.writer = dup(number);
+		dup2(other[0], number);
+		weir_pipe_lock_writer(&t.ref);
+		weir_pipe_unlock_writer(&t.ref);
+		bool left = load32_relaxed(&t.pipe->aside_used) == 1;
+		_exit(left && test_pipe_put(&t, "w", 1) == 1 ? 0 : 1);
+	}
+	int status;
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(os_poll_now(other[1], POLLIN), 0);
+	CHECK_EQ(weir_pipe_lock_writer(&t.ref), 0); /* as the interrupted owner does */
+	weir_pipe_unlock_writer(&t.ref);
+	CHECK_TEXT(test_pipe_text(&t, 8), "wh");
+	close(other[0]);
+	close(other[1]);
+	test_pipe_close(&t);
+}
+
+/* Whoever had to append them is dead: the next writer does. */
+static void aside_of_a_dead_owner(void)
+{
+	struct iovec iov = {(void *)(uintptr_t) "h", 1};
+	struct weir_span span = weir_span_of(&iov, 1);
+	struct test_pipe t = test_pipe_open(8);
+	pid_t child = fork();
+
+	if (child == 0) {
+		weir_pipe_lock_writer(&t.ref);
+		weir_pipe_put_aside(&t.ref, 1000, &span, 1, false);
+		raise(SIGKILL);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_EQ(test_pipe_put(&t, "w", 1), 1);
+	CHECK_TEXT(test_pipe_text(&t, 8), "wh");
+	test_pipe_close(&t);
+}
+
 static void aside_keeps_the_bound(void)
 {
 	begin_handled(4, false);
@@ -525,6 +579,8 @@ int main(void)
 	RUN(owners_die);
 	RUN(owners_die_unseen);
 	RUN(handlers_leave_bytes_aside);
+	RUN(aside_of_another_process);
+	RUN(aside_of_a_dead_owner);
 	RUN(aside_keeps_the_bound);
 	RUN(aside_exceeds_it_by_so_much);
 	RUN(handlers_at_any_moment);

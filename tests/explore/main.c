@@ -4,8 +4,8 @@
  *	explore SCENARIO:SCHEDULE           does one schedule, with a trace
  *	explore --list
  *
- * --bound N     up to N preemptions, or `all`; without it, as many as each scenario has
- *               for the short form
+ * --bound N     up to N preemptions, or `all`; without it the short form: all with two
+ *               threads, two with three
  * --states N    gives up after so many states
  * --every-path  walks also to states that were seen: the same numbers, slowly
  */
@@ -16,7 +16,7 @@
 #include "search.h"
 #include "world.h"
 
-enum { BOUND_SHORT = 2, BOUND_OF_SCENARIO = -1, STATES_MAX = 50000000 };
+enum { BOUND_OF_SCENARIO = -1, STATES_MAX = 60000000 };
 
 static const struct scenario *find(const char *name, size_t length)
 {
@@ -46,10 +46,17 @@ static void say_bound(int bound)
 		printf("up to %d preemptions", bound);
 }
 
+static int short_bound(const struct scenario *s)
+{
+	if (s->bound)
+		return s->bound;
+	return s->actor[2].run ? 2 : BOUND_NONE;
+}
+
 static bool explore(const struct scenario *s, struct limits limits)
 {
 	if (limits.preemptions == BOUND_OF_SCENARIO)
-		limits.preemptions = s->bound ? s->bound : BOUND_SHORT;
+		limits.preemptions = short_bound(s);
 	scenario = s;
 	forget_shared();
 	struct found f = search(&limits);

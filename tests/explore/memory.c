@@ -179,7 +179,7 @@ static bool swap_if(volatile void *at, uint32_t size, uint64_t expected, uint64_
 	return *seen == expected;
 }
 
-/* ---- what the compiler calls ---- */
+/* ---- what the compilers call ---- */
 
 #define WIDTH(bits) \
 	uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *at, int order); \
@@ -205,6 +205,18 @@ static bool swap_if(volatile void *at, uint32_t size, uint64_t expected, uint64_
 		(void)order, (void)failed; \
 		*expected = (uint##bits##_t)seen; \
 		return done; \
+	} \
+	uint##bits##_t __tsan_atomic##bits##_compare_exchange_val( \
+	        volatile uint##bits##_t *at, uint##bits##_t expected, uint##bits##_t v, int order, \
+	        int failed); \
+	uint##bits##_t __tsan_atomic##bits##_compare_exchange_val( \
+	        volatile uint##bits##_t *at, uint##bits##_t expected, uint##bits##_t v, int order, \
+	        int failed) \
+	{ \
+		uint64_t seen; \
+		(void)order, (void)failed; \
+		swap_if(at, bits / 8, expected, v, &seen); \
+		return (uint##bits##_t)seen; \
 	}
 
 #define UPDATE(bits, name, operator) \

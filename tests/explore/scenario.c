@@ -477,6 +477,85 @@ static void nothing_doubled(void)
 		note_failure("a byte came twice, or too early: %#x", t.came);
 }
 
+/* Reads by epoll until the end. */
+static void watch_and_take_all(bool edges)
+{
+	watches(1, POLLIN, edges);
+	for (;;) {
+		between_calls();
+		if (receive(1, 4, MSG_DONTWAIT) > 0)
+			continue;
+		if (self()->result == 0)
+			return;
+		MUST(self()->result == -EAGAIN);
+		between_calls();
+		wait_for_watch();
+	}
+}
+
+static void watch_level_and_take_all(void)
+{
+	watch_and_take_all(false);
+}
+
+static void watch_edges_and_take_all(void)
+{
+	watch_and_take_all(true);
+}
+
+static void poll_and_take_all(void)
+{
+	for (;;) {
+		between_calls();
+		if (receive(1, 4, MSG_DONTWAIT) > 0)
+			continue;
+		if (self()->result == 0)
+			return;
+		MUST(self()->result == -EAGAIN);
+		between_calls();
+		polls(1, POLLIN);
+	}
+}
+
+/* Writes without waiting but for POLLOUT, until nobody reads. */
+static void put_until_broken_by(short (*wait)(void))
+{
+	for (size_t total = 0; total < BYTES_MAX;) {
+		between_calls();
+		ssize_t sent = send_from(0, world.current, total, 1, MSG_DONTWAIT);
+		total += sent > 0;
+		if (sent == -EPIPE)
+			return;
+		if (sent > 0)
+			continue;
+		MUST(sent == -EAGAIN);
+		between_calls();
+		wait();
+	}
+}
+
+static short poll_for_room(void)
+{
+	return polls(0, POLLOUT);
+}
+
+static void poll_and_put_until_broken(void)
+{
+	put_until_broken_by(poll_for_room);
+}
+
+static void watch_and_put_until_broken(void)
+{
+	watches(0, POLLOUT, false);
+	put_until_broken_by(wait_for_watch);
+}
+
+static void watch_edges_and_put_until_broken(void)
+{
+	watches(0, POLLOUT, true);
+	put_until_broken_by(wait_for_watch);
+}
+
 /* ---- handlers ---- */
 
 static void handler_puts(void)
@@ -532,6 +611,46 @@ static void take_all_interrupted(void)
 	} while (self()->result != 0);
 }
 
+/* A thread that reads what its own handlers write, and what others do. */
+static void take_own(bool by_poll)
+{
+	struct thread *t = self();
+
+	while (t->logged < 1U + (t->result_of_handler == 1)) {
+		between_calls();
+		if (receive(1, 1, by_poll ? MSG_DONTWAIT : 0) > 0)
+			continue;
+		MUST(t->result == -EAGAIN || t->result == -EINTR);
+		if (t->result == -EAGAIN)
+			polls(1, POLLIN);
+	}
+}
+
+static void take_own_waiting(void)
+{
+	take_own(false);
+}
+
+static void take_own_polling(void)
+{
+	take_own(true);
+}
+
+static void handler_puts_to_self(void)
+{
+	ssize_t sent = send_from(0, HANDLER, 0, 1, MSG_DONTWAIT);
+
+	MUST(sent == 1 || sent == -EAGAIN);
+	self()->result_of_handler = (int)sent;
+}
+
+static void own_came(void)
+{
+	came(1, 1, 1);
+	came(HANDLER, world.thread[0].result_of_handler == 1,
+	     world.thread[0].result_of_handler == 1);
+}
+
 /* ---- both directions, and changes ---- */
 
 static void put_and_take(int side)
@@ -563,6 +682,67 @@ static void widen(void)
 static void take_after_widening(void)
 {
 	take(3);
+}
+
+static void narrow(void)
+{
+	between_calls();
+	MUST(weir_end_set_capacity(&ends[0], 1) == 0);
+}
+
+/* An edge, then one read for more than there is: a short one has emptied the queue
+ * (epoll(7)), and only then the next edge is waited for. */
+static void watch_edges_and_read_once(void)
+{
+	watches(1, POLLIN, true);
+	while (self()->logged < 2) {
+		between_calls();
+		wait_for_watch();
+		between_calls();
+		receive(1, 4, MSG_DONTWAIT);
+	}
+}
+
+static void peek_and_take_1(void)
+{
+	between_calls();
+	MUST(receive(1, 1, MSG_PEEK) == 1);
+	take(1);
+}
+
+static void put_6(void)
+{
+	put(6);
+}
+
+static void poll_and_put_6(void)
+{
+	poll_and_put(6);
+}
+
+static void take_6_by_ones(void)
+{
+	while (self()->logged < 6) {
+		between_calls();
+		MUST(receive(1, 1, 0) == 1);
+	}
+}
+
+static void six_came(void)
+{
+	came(0, 6, 6);
+}
+
+/* The end comes before all that was wanted. */
+static void take_whole_until_end(void)
+{
+	between_calls();
+	MUST(receive(1, 3, MSG_WAITALL) == 2);
+}
+
+static void shut_all(void)
+{
+	shuts(1, SHUT_RDWR);
 }
 
 static void hand_over(void)
@@ -598,6 +778,35 @@ static void take_by_either(size_t n)
 	}
 }
 
+/* In one call: what the ring has no room for goes with the kernel. */
+static void put_2_at_once_by_either(void)
+{
+	between_calls();
+	ssize_t r = send_from(0, world.current, 0, 2, 0);
+	if (r != WEIR_TO_KERNEL) {
+		MUST(r == 2);
+		return;
+	}
+	unsigned char bytes[2] = {byte_of(world.current, 0), byte_of(world.current, 1)};
+	MUST(os_send_wait(ends[0].fd, bytes, 2, MSG_NOSIGNAL) == 2);
+}
+
+static void poll_and_take_2_by_either(void)
+{
+	while (self()->logged < 2) {
+		size_t n = 2 - self()->logged;
+		between_calls();
+		MUST(polls(1, POLLIN) & POLLIN);
+		between_calls();
+		ssize_t r = receive(1, n, MSG_DONTWAIT);
+		if (r == WEIR_TO_KERNEL) {
+			r = os_recv_now(ends[1].fd, self()->log + self()->logged, n, 0);
+			self()->logged += r > 0 ? (uint32_t)r : 0;
+		}
+		MUST(r > 0 || r == -EAGAIN);
+	}
+}
+
 static void put_2_by_either(void)
 {
 	put_by_either(2);
@@ -610,93 +819,157 @@ static void take_2_by_either(void)
 
 /* ---- the table ---- */
 
+#define AT(ends, function, ...) {.run = (function), .holds = (ends), __VA_ARGS__}
+#define AT_A(...) AT(END_A, __VA_ARGS__, )
+#define AT_B(...) AT(END_B, __VA_ARGS__, )
+#define AT_BOTH(...) AT(END_A | END_B, __VA_ARGS__, )
+
 const struct scenario scenarios[] = {
         {.name = "1x1", .capacity = 2, .finish = three_came,
-         .actor = {{put_3, END_A}, {take_3, END_B}}},
+         .actor = {AT_A(put_3), AT_B(take_3)}},
         {.name = "1x1-small", .capacity = 1, .finish = two_came,
-         .actor = {{put_1_twice, END_A}, {take_2, END_B}}},
+         .actor = {AT_A(put_1_twice), AT_B(take_2)}},
         {.name = "1x1-room", .capacity = 1, .finish = first_came,
-         .actor = {{put_2, END_A}, {take_1, END_B}}},
+         .actor = {AT_A(put_2), AT_B(take_1)}},
         {.name = "1x1-whole", .capacity = 2, .finish = three_came,
-         .actor = {{put_3, END_A}, {take_3_whole, END_B}}},
+         .actor = {AT_A(put_3), AT_B(take_3_whole)}},
         {.name = "2x1", .capacity = 1, .finish = two_of_each_came,
-         .actor = {{put_2, END_A}, {put_2, END_A}, {take_4, END_B}}},
+         .actor = {AT_A(put_2), AT_A(put_2), AT_B(take_4)}},
         {.name = "1x2", .capacity = 1, .finish = two_came,
-         .actor = {{put_2, END_A}, {take_1, END_B}, {take_1, END_B}}},
+         .actor = {AT_A(put_2), AT_B(take_1), AT_B(take_1)}},
         {.name = "2x2", .capacity = 1, .finish = one_of_each_came,
-         .actor = {{put_1, END_A}, {put_1, END_A}, {take_1, END_B}, {take_1, END_B}}},
+         .actor = {AT_A(put_1), AT_A(put_1), AT_B(take_1), AT_B(take_1)}},
         {.name = "duplex", .capacity = 2,
-         .actor = {{put_and_take_a, END_A}, {put_and_take_b, END_B}}},
+         .actor = {AT_A(put_and_take_a), AT_B(put_and_take_b)}},
 
         {.name = "poll-in", .capacity = 2, .finish = two_came,
-         .actor = {{put_1_twice, END_A}, {poll_and_take_2, END_B}}},
+         .actor = {AT_A(put_1_twice), AT_B(poll_and_take_2)}},
         {.name = "poll-in-rivals", .capacity = 2, .finish = two_came,
-         .actor = {{put_1_twice, END_A}, {poll_and_take_1, END_B}, {take_1, END_B}}},
+         .actor = {AT_A(put_1_twice), AT_B(poll_and_take_1), AT_B(take_1)}},
         {.name = "poll-out", .capacity = 2, .finish = three_came,
-         .actor = {{poll_and_put_3, END_A}, {take_3, END_B}}},
+         .actor = {AT_A(poll_and_put_3), AT_B(take_3)}},
         {.name = "poll-out-rivals", .capacity = 1, .finish = two_of_each_came,
-         .actor = {{poll_and_put_2, END_A}, {put_2, END_A}, {take_4, END_B}}},
+         .actor = {AT_A(poll_and_put_2), AT_A(put_2), AT_B(take_4)}},
         {.name = "poll-both", .capacity = 1, .finish = two_came,
-         .actor = {{poll_and_put_2, END_A}, {poll_and_take_2, END_B}}},
+         .actor = {AT_A(poll_and_put_2), AT_B(poll_and_take_2)}},
         {.name = "epoll-in", .capacity = 2, .finish = two_came,
-         .actor = {{put_1_twice, END_A}, {watch_and_take_2, END_B}}},
+         .actor = {AT_A(put_1_twice), AT_B(watch_and_take_2)}},
         {.name = "epoll-in-edges", .capacity = 2, .finish = two_came,
-         .actor = {{put_1_twice, END_A}, {watch_edges_and_take_2, END_B}}},
+         .actor = {AT_A(put_1_twice), AT_B(watch_edges_and_take_2)}},
         {.name = "epoll-out", .capacity = 1, .finish = two_came,
-         .actor = {{watch_and_put_2, END_A}, {take_2, END_B}}},
+         .actor = {AT_A(watch_and_put_2), AT_B(take_2)}},
         {.name = "epoll-out-edges", .capacity = 1, .finish = two_came,
-         .actor = {{watch_edges_and_put_2, END_A}, {take_2, END_B}}},
+         .actor = {AT_A(watch_edges_and_put_2), AT_B(take_2)}},
         {.name = "epoll-out-rivals", .capacity = 1, .finish = one_of_each_came,
-         .actor = {{put_1, END_A}, {watch_and_put_1_when_it_fits, END_A}, {take_2, END_B}}},
+         .actor = {AT_A(put_1), AT_A(watch_and_put_1_when_it_fits), AT_B(take_2)}},
         {.name = "epoll-both", .capacity = 1, .finish = two_came,
-         .actor = {{watch_and_put_2, END_A}, {watch_and_take_2, END_B}}},
+         .actor = {AT_A(watch_and_put_2), AT_B(watch_and_take_2)}},
         {.name = "epoll-both-edges", .capacity = 1, .finish = two_came,
-         .actor = {{watch_edges_and_put_2, END_A}, {watch_edges_and_take_2, END_B}}},
+         .actor = {AT_A(watch_edges_and_put_2), AT_B(watch_edges_and_take_2)}},
 
         {.name = "close-writer", .capacity = 1, .finish = two_came,
-         .actor = {{put_2_and_leave, END_A}, {take_all, END_B}}},
+         .actor = {AT_A(put_2_and_leave), AT_B(take_all)}},
         {.name = "close-writers", .capacity = 1, .finish = one_of_each_came,
-         .actor = {{put_1_and_leave, END_A}, {put_1_and_leave, END_A}, {take_all, END_B}}},
+         .actor = {AT_A(put_1_and_leave), AT_A(put_1_and_leave), AT_B(take_all)}},
         {.name = "close-reader", .capacity = 1, .finish = at_most_eight_came,
-         .actor = {{put_until_broken, END_A}, {take_1_and_leave, END_B}}},
+         .actor = {AT_A(put_until_broken), AT_B(take_1_and_leave)}},
         {.name = "close-at-once", .capacity = 2, .finish = at_most_eight_came,
-         .actor = {{put_until_broken, END_A}, {leave_reading, END_B}}},
+         .actor = {AT_A(put_until_broken), AT_B(leave_reading)}},
         {.name = "close-stale", .capacity = 1,
-         .actor = {{put_1_and_await_end, END_A}, {take_1_and_leave, END_B}}},
+         .actor = {AT_A(put_1_and_await_end), AT_B(take_1_and_leave)}},
         {.name = "shut-writer", .capacity = 1, .finish = two_came,
-         .actor = {{put_2_and_shut, END_A}, {take_all, END_B}}},
+         .actor = {AT_A(put_2_and_shut), AT_B(take_all)}},
         {.name = "shut-reader", .capacity = 1, .finish = at_most_eight_came,
-         .actor = {{put_until_broken, END_A}, {take_1_and_shut, END_B}}},
+         .actor = {AT_A(put_until_broken), AT_B(take_1_and_shut)}},
         {.name = "shut-own-writer", .capacity = 1, .finish = written_came,
-         .actor = {{put_2_unless_broken, END_A}, {shut_writing, END_A}, {take_all, END_B}}},
+         .actor = {AT_A(put_2_unless_broken), AT_A(shut_writing), AT_B(take_all)}},
         {.name = "shut-own-reader", .capacity = 1, .finish = at_most_two_came,
-         .actor = {{put_2_unless_broken, END_A}, {shut_reading, END_B}, {take_all, END_B}}},
+         .actor = {AT_A(put_2_unless_broken), AT_B(shut_reading), AT_B(take_all)}},
 
         {.name = "kill-writer", .capacity = 1, .finish = at_most_two_came,
-         .actor = {{put_1_twice_and_leave, END_A, .may_be_killed = true}, {take_all, END_B}}},
+         .actor = {AT_A(put_1_twice_and_leave, .may_be_killed = true), AT_B(take_all)}},
         {.name = "kill-rival-writer", .capacity = 1, .bound = 1, .finish = survivor_came,
-         .actor = {{put_2_and_leave, END_A, .may_be_killed = true},
-                   {put_1_and_leave, END_A},
-                   {take_all, END_B}}},
+         .actor = {AT_A(put_2_and_leave, .may_be_killed = true),
+                   AT_A(put_1_and_leave),
+                   AT_B(take_all)}},
         {.name = "kill-reader", .capacity = 1, .finish = nothing_doubled,
-         .actor = {{put_until_broken, END_A}, {take_1_and_leave, END_B, .may_be_killed = true}}},
+         .actor = {AT_A(put_until_broken), AT_B(take_1_and_leave, .may_be_killed = true)}},
         {.name = "kill-rival-reader", .capacity = 1, .bound = 1, .finish = nothing_doubled,
-         .actor = {{put_2_and_leave, END_A},
-                   {take_1_and_leave, END_B, .may_be_killed = true},
-                   {take_all, END_B}}},
+         .actor = {AT_A(put_2_and_leave),
+                   AT_B(take_1_and_leave, .may_be_killed = true),
+                   AT_B(take_all)}},
 
-        {.name = "handler-writes", .capacity = 2, .finish = handlers_came,
-         .actor = {{put_2_and_leave_interrupted, END_A, .handler = handler_puts},
-                   {take_all, END_B}}},
-        {.name = "handler-writes-restart", .capacity = 1, .bound = 1, .finish = handlers_came, .restarts = true,
-         .actor = {{put_2_and_leave_interrupted, END_A, .handler = handler_puts},
-                   {take_all, END_B}}},
-        {.name = "handler-reads", .capacity = 1, .finish = two_came,
-         .actor = {{put_2_and_leave, END_A}, {take_all_interrupted, END_B, .handler = handler_takes}}},
+        {.name = "handler-writes", .capacity = 2, .bound = 2, .finish = handlers_came,
+         .actor = {AT_A(put_2_and_leave_interrupted, .handler = handler_puts),
+                   AT_B(take_all)}},
+        {.name = "handler-writes-restart", .capacity = 1, .bound = 1, .restarts = true,
+         .finish = handlers_came,
+         .actor = {AT_A(put_2_and_leave_interrupted, .handler = handler_puts),
+                   AT_B(take_all)}},
+        {.name = "handler-reads", .capacity = 1, .bound = 2, .finish = two_came,
+         .actor = {AT_A(put_2_and_leave), AT_B(take_all_interrupted, .handler = handler_takes)}},
 
         {.name = "widen", .capacity = 1, .finish = three_came,
-         .actor = {{put_3, END_A}, {widen, END_A}, {take_after_widening, END_B}}},
+         .actor = {AT_A(put_3), AT_A(widen), AT_B(take_after_widening)}},
         {.name = "hand-over", .capacity = 1, .finish = two_came,
-         .actor = {{put_2_by_either, END_A}, {hand_over, END_A}, {take_2_by_either, END_B}}},
+         .actor = {AT_A(put_2_by_either), AT_A(hand_over), AT_B(take_2_by_either)}},
+        {.name = "widen-watched", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(watch_edges_and_put_2), AT_A(widen), AT_B(take_2)}},
+        {.name = "narrow-watched", .capacity = 2, .finish = two_came,
+         .actor = {AT_A(watch_edges_and_put_2), AT_A(narrow), AT_B(take_2)}},
+        {.name = "hand-over-at-once", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(put_2_at_once_by_either), AT_A(hand_over), AT_B(take_2_by_either)}},
+        {.name = "hand-over-poll", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(put_2_by_either),
+                   AT_A(hand_over),
+                   AT_B(poll_and_take_2_by_either)}},
+
+        {.name = "late-wake", .capacity = 4, .finish = six_came, .by_kernels_rule = true,
+         .actor = {AT_A(put_6), AT_B(take_6_by_ones)}},
+        {.name = "late-wake-poll", .capacity = 4, .finish = six_came, .by_kernels_rule = true,
+         .actor = {AT_A(poll_and_put_6), AT_B(take_6_by_ones)}},
+        {.name = "peek-rivals", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(put_2), AT_B(peek_and_take_1), AT_B(take_1)}},
+        {.name = "whole-until-end", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(put_2_and_leave), AT_B(take_whole_until_end)}},
+        {.name = "poll-in-both", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(put_1_twice), AT_B(poll_and_take_1), AT_B(poll_and_take_1)}},
+        {.name = "epoll-in-once", .capacity = 2, .finish = two_came,
+         .actor = {AT_A(put_1_twice), AT_B(watch_edges_and_read_once)}},
+        {.name = "epoll-in-once-full", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(watch_edges_and_put_2), AT_B(watch_edges_and_read_once)}},
+        {.name = "close-poll", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(put_2_and_leave), AT_B(poll_and_take_all)}},
+        {.name = "close-epoll", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(put_2_and_leave), AT_B(watch_level_and_take_all)}},
+        {.name = "close-epoll-edges", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(put_2_and_leave), AT_B(watch_edges_and_take_all)}},
+        {.name = "close-poll-out", .capacity = 1, .finish = at_most_eight_came,
+         .actor = {AT_A(poll_and_put_until_broken), AT_B(take_1_and_leave)}},
+        {.name = "close-epoll-out", .capacity = 1, .finish = at_most_eight_came,
+         .actor = {AT_A(watch_and_put_until_broken), AT_B(take_1_and_leave)}},
+        {.name = "shut-all", .capacity = 1, .finish = at_most_two_came,
+         .actor = {AT_A(put_2_unless_broken), AT_B(shut_all), AT_B(take_all)}},
+
+        {.name = "kill-writer-epoll", .capacity = 1, .bound = 2, .finish = at_most_two_came,
+         .actor = {AT_A(put_1_twice_and_leave, .may_be_killed = true),
+                   AT_B(watch_level_and_take_all)}},
+        {.name = "kill-writer-epoll-edges", .capacity = 2, .finish = survivor_came, .bound = 1,
+         .actor = {AT_A(put_1_twice_and_leave, .may_be_killed = true),
+                   AT_A(put_1_and_leave),
+                   AT_B(watch_edges_and_take_all)}},
+        {.name = "kill-reader-poll", .capacity = 1, .finish = nothing_doubled,
+         .actor = {AT_A(poll_and_put_until_broken),
+                   AT_B(take_1_and_leave, .may_be_killed = true)}},
+        {.name = "kill-reader-epoll", .capacity = 1, .bound = 2, .finish = nothing_doubled,
+         .actor = {AT_A(watch_edges_and_put_until_broken),
+                   AT_B(take_1_and_leave, .may_be_killed = true)}},
+
+        {.name = "self-pipe", .capacity = 2, .finish = own_came,
+         .actor = {AT_BOTH(take_own_waiting, .handler = handler_puts_to_self),
+                   AT_A(put_1)}},
+        {.name = "self-pipe-poll", .capacity = 2, .finish = own_came,
+         .actor = {AT_BOTH(take_own_polling, .handler = handler_puts_to_self),
+                   AT_A(put_1)}},
         {.name = NULL},
 };

@@ -456,14 +456,30 @@ static struct found search_once(const struct limits *limits)
 }
 
 /* Begins again whenever a word turns out to be shared, until all are known. */
+static struct found search_up_to(int preemptions, const struct limits *limits)
+{
+	struct limits these = *limits;
+	struct found f;
+
+	these.preemptions = preemptions;
+	do
+		f = search_once(&these);
+	while (found_shared && !f.failed);
+	return f;
+}
+
+/* With few preemptions first: most of what can fail does so there, shortly, and most
+ * words that are shared are found. */
 struct found search(const struct limits *limits)
 {
 	struct found f;
 
-	do
-		f = search_once(limits);
-	while (found_shared && !f.failed);
-	return f;
+	for (int few = 0; few < 2 && few < limits->preemptions; few++) {
+		f = search_up_to(few, limits);
+		if (f.failed || !f.exhausted)
+			return f;
+	}
+	return search_up_to(limits->preemptions, limits);
 }
 
 /* ---- schedules as text ---- */

@@ -213,12 +213,10 @@ void fail(const char *format, ...)
 		back_to_search();
 }
 
-void trace(const char *format, ...)
+void trace_line(const char *format, ...)
 {
 	va_list arguments;
 
-	if (!tracing)
-		return;
 	va_start(arguments, format);
 	printf("%c%s ", 'a' + world.current, self()->handling ? "'" : " ");
 	vprintf(format, arguments);
@@ -257,7 +255,7 @@ static void make_session(void)
 	static struct weir_slot_faults faults;
 
 	world.header.capacity = scenario->capacity;
-	world.header.capacity_given = 1;
+	world.header.capacity_given = !scenario->by_kernels_rule;
 	weir_session = (struct weir_session){
 	        .header = &world.header,
 	        .slots = &world.slot,

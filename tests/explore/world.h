@@ -14,8 +14,8 @@
 #include "kernel.h"
 
 enum {
-	THREADS_MAX = 5,
-	STORES_MAX = 32,            /* that wait in one store buffer */
+	THREADS_MAX = 4,
+	STORES_MAX = 16,            /* that wait in one store buffer */
 	SPAN = 4096,                /* of a ring's storage */
 	SPAN_USED = 64,             /* of it by any scenario; what lies behind stays zeros */
 	LOG_MAX = 24,               /* bytes that one thread reads */
@@ -85,6 +85,7 @@ struct thread {
 	uint32_t logged;
 	unsigned char handled;      /* byte that its handler has read */
 	int result;                 /* of its last call, for who checks the end */
+	int result_of_handler;
 };
 
 struct world {
@@ -113,8 +114,9 @@ struct scenario {
 		void (*handler)(void);
 	} actor[THREADS_MAX];
 	bool restarts;              /* handlers have SA_RESTART */
+	bool by_kernels_rule;       /* of when poll calls a writer writable: nobody gave a capacity */
 	void (*finish)(void);
-	int bound;                  /* preemptions that the short form goes up to */
+	int bound;                  /* preemptions of the short form, where not the usual */
 };
 
 extern const struct scenario scenarios[];
@@ -157,7 +159,8 @@ extern char failure[512];       /* "" while there is none */
 void note_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 extern bool tracing;            /* each operation is told, and each is stopped at */
-void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void trace_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define trace(...) (tracing ? trace_line(__VA_ARGS__) : (void)0)
 
 /* Where a thread's part of the state lies. */
 void stack_of(int thread, unsigned char **from, size_t *size);

@@ -745,6 +745,34 @@ EACH_NAME(syscall)
 	return syscall(SYS_read, a, bytes, 8) == 8;
 }
 
+static struct rlimit limit;
+
+EACH_NAME(getrlimit)
+{
+	return getrlimit(RLIMIT_AS, &limit) == 0;
+}
+EACH_NAME(getrlimit64)
+{
+	return getrlimit64(RLIMIT_AS, (struct rlimit64 *)&limit) == 0;
+}
+EACH_NAME(setrlimit)
+{
+	return getrlimit(RLIMIT_AS, &limit) == 0 && setrlimit(RLIMIT_AS, &limit) == 0;
+}
+EACH_NAME(setrlimit64)
+{
+	return getrlimit(RLIMIT_AS, &limit) == 0 &&
+	       setrlimit64(RLIMIT_AS, (struct rlimit64 *)&limit) == 0;
+}
+EACH_NAME(prlimit)
+{
+	return prlimit(0, RLIMIT_AS, NULL, &limit) == 0;
+}
+EACH_NAME(prlimit64)
+{
+	return prlimit64(getpid(), RLIMIT_AS, NULL, (struct rlimit64 *)&limit) == 0;
+}
+
 static const struct {
 	const char *name;
 	int (*call)(void);
@@ -758,25 +786,27 @@ static const struct {
                                 pipe2) NAME(open) NAME(open64) NAME(__open_2) NAME(__open64_2) NAME(openat) NAME(openat64) NAME(__openat_2)
                                 NAME(__openat64_2) NAME(creat) NAME(creat64) NAME(eventfd) NAME(epoll_create) NAME(epoll_create1) NAME(
                                         signalfd) NAME(timerfd_create) NAME(inotify_init) NAME(inotify_init1) NAME(memfd_create)
-                                        NAME(mkstemp) NAME(mkstemp64) NAME(mkostemp) NAME(mkostemp64) NAME(
-                                                pidfd_open) NAME(pidfd_getfd) NAME(close) NAME(close_range) NAME(closefrom)
-                                                NAME(shutdown) NAME(dup) NAME(dup2) NAME(dup3) NAME(fcntl) NAME(
-                                                        fcntl64) NAME(ioctl) NAME(getsockopt) NAME(setsockopt) NAME(sockatmark)
-                                                        NAME(fork) NAME(_Fork) NAME(vfork) NAME(prctl) NAME(wait) NAME(
-                                                                waitpid) NAME(wait3) NAME(wait4) NAME(waitid) NAME(_exit)
-                                                                NAME(_Exit) NAME(execve) NAME(execv) NAME(execvp) NAME(
-                                                                        execvpe) NAME(execl) NAME(execlp) NAME(execle) NAME(fexecve)
-                                                                        NAME(execveat) NAME(posix_spawn) NAME(posix_spawnp) NAME(
-                                                                                system) NAME(popen) NAME(fdopen) NAME(fopen)
-                                                                                NAME(fopen64) NAME(freopen) NAME(freopen64) NAME(
-                                                                                        tmpfile) NAME(fileno) NAME(fileno_unlocked)
-                                                                                        NAME(vdprintf) NAME(__vdprintf_chk) NAME(
-                                                                                                dprintf) NAME(__dprintf_chk)
-                                                                                                NAME(aio_read) NAME(
-                                                                                                        aio_read64) NAME(aio_write)
-                                                                                                        NAME(aio_write64) NAME(
-                                                                                                                dlopen) NAME(dlmopen)
-                                                                                                                NAME(syscall)
+                                        NAME(mkstemp) NAME(mkstemp64) NAME(mkostemp) NAME(mkostemp64) NAME(pidfd_open) NAME(pidfd_getfd) NAME(
+                                                close) NAME(close_range) NAME(closefrom) NAME(shutdown) NAME(dup) NAME(dup2)
+                                                NAME(dup3) NAME(fcntl) NAME(fcntl64) NAME(ioctl) NAME(getsockopt) NAME(
+                                                        setsockopt) NAME(sockatmark) NAME(fork) NAME(_Fork) NAME(vfork)
+                                                        NAME(prctl) NAME(wait) NAME(waitpid) NAME(wait3) NAME(wait4) NAME(
+                                                                waitid) NAME(_exit) NAME(_Exit) NAME(execve) NAME(execv) NAME(execvp)
+                                                                NAME(execvpe) NAME(execl) NAME(execlp) NAME(execle) NAME(
+                                                                        fexecve) NAME(execveat) NAME(posix_spawn) NAME(posix_spawnp)
+                                                                        NAME(system) NAME(popen) NAME(fdopen) NAME(
+                                                                                fopen) NAME(fopen64) NAME(freopen) NAME(freopen64)
+                                                                                NAME(tmpfile) NAME(fileno) NAME(fileno_unlocked) NAME(
+                                                                                        vdprintf) NAME(__vdprintf_chk) NAME(dprintf)
+                                                                                        NAME(__dprintf_chk) NAME(aio_read) NAME(
+                                                                                                aio_read64) NAME(aio_write) NAME(aio_write64)
+                                                                                                NAME(dlopen) NAME(dlmopen) NAME(
+                                                                                                        syscall) NAME(getrlimit)
+                                                                                                        NAME(getrlimit64) NAME(
+                                                                                                                setrlimit)
+                                                                                                                NAME(setrlimit64) NAME(
+                                                                                                                        prlimit)
+                                                                                                                        NAME(prlimit64)
 #undef NAME
 };
 

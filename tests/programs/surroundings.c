@@ -11,6 +11,9 @@
  *	exec, spawn, high     the same with this program in a child; `high`: on descriptor 3000
  *	by WORD... ;          the same with a command that starts `surroundings serve`
  *	limit NAME VALUE      setrlimit, soft and hard
+ *	limits                what getrlimit and prlimit tell of the address space
+ *	allocate BYTES        so much memory can be had
+ *	miss BYTES            so much cannot
  *	root FOLDER           chroot
  *	remove FILE           unlink
  *	user NUMBER           another user and group
@@ -327,6 +330,24 @@ static void limit(const char *name, const char *value)
 	fail("a limit of that name");
 }
 
+static void tell_limits(void)
+{
+	struct rlimit a, b;
+
+	need(getrlimit(RLIMIT_AS, &a) == 0 && prlimit(getpid(), RLIMIT_AS, NULL, &b) == 0,
+	     "asking");
+	printf("limits %lld %lld %lld %lld\n", (long long)a.rlim_cur, (long long)a.rlim_max,
+	       (long long)b.rlim_cur, (long long)b.rlim_max);
+}
+
+static void allocate(const char *bytes, bool can)
+{
+	void *memory = malloc(strtoull(bytes, NULL, 0));
+
+	need((memory != NULL) == can, bytes);
+	free(memory);
+}
+
 /* The parent has nothing left to do but to hand the outcome on. */
 static void enter_inner(void)
 {
@@ -578,10 +599,16 @@ static char **act(char **words)
 		tell_names();
 	else if (strcmp(action, "by") == 0)
 		words = run_by(words);
+	else if (strcmp(action, "limits") == 0)
+		tell_limits();
 	else if (!*words)
 		fail("an action of that name");
 	else if (strcmp(action, "root") == 0)
 		need(chroot(*words++) == 0 && chdir("/") == 0, "chroot");
+	else if (strcmp(action, "allocate") == 0)
+		allocate(*words++, true);
+	else if (strcmp(action, "miss") == 0)
+		allocate(*words++, false);
 	else if (strcmp(action, "remove") == 0)
 		need(unlink(*words++) == 0, "unlink");
 	else if (strcmp(action, "user") == 0)
