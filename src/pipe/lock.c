@@ -35,7 +35,7 @@ static inline struct side writer_of(const struct weir_pipe_ref *ref)
 static void recover_writer(struct weir_pipe *pipe)
 {
 	store64_relaxed(&pipe->tail_again, load64_relaxed(&pipe->tail));
-	store64_relaxed(&pipe->shape, weir_pipe_shape(pipe));
+	weir_pipe_keep_shape(pipe);
 	store32_relaxed(&pipe->bells, 0);
 	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	store64_relaxed(&pipe->pending, 0);

@@ -58,16 +58,13 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store32_release(&pipe->generation, generation);
 }
 
-/* Of a pipe that was checked, or is about to get another shape. */
-static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
+static struct weir_ring ring_of(const struct weir_pipe_ref *ref, const struct weir_pipe_seen *seen)
 {
-	struct weir_pipe *pipe = ref->pipe;
-
 	return (struct weir_ring){
-	        .head = &pipe->head,
-	        .tail = &pipe->tail,
-	        .origin = load64_relaxed(&pipe->origin),
-	        .mask = load64_relaxed(&pipe->mask),
+	        .head = &ref->pipe->head,
+	        .tail = &ref->pipe->tail,
+	        .origin = seen->origin,
+	        .mask = seen->mask,
 	        .storage = ref->storage,
 	};
 }
@@ -75,13 +72,14 @@ static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
 /* An empty ring starts again at the front of its storage, so that small
  * exchanges stay in cache. A reader uses the origin only after it saw a tail
  * that was stored later, and an empty ring has no reader at work. */
-static void rebase(struct weir_pipe *pipe, uint64_t tail)
+static void rebase(struct weir_pipe *pipe, struct weir_pipe_seen *seen)
 {
-	uint64_t moved = load64_relaxed(&pipe->origin) ^ tail;
+	uint64_t moved = seen->origin ^ seen->tail;
 
 	if (moved) {
-		store64_relaxed(&pipe->origin, tail);
+		store64_relaxed(&pipe->origin, seen->tail);
 		store64_relaxed(&pipe->shape, load64_relaxed(&pipe->shape) ^ moved);
+		seen->origin = seen->tail;
 	}
 }
 
@@ -106,11 +104,6 @@ static void consume(struct weir_pipe *pipe, uint64_t head)
 		store64_ordered(&pipe->head, head);
 }
 
-static void keep_shape(struct weir_pipe *pipe)
-{
-	store64_relaxed(&pipe->shape, weir_pipe_shape(pipe));
-}
-
 static uint64_t writable_room(uint64_t limit, struct weir_writable_rule rule)
 {
 	uint64_t room = rule.amount;
@@ -133,15 +126,16 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 		limit = 1;
 	if (limit > ref->span_mask + 1 - WEIR_ASIDE_SIZE)
 		limit = ref->span_mask + 1 - WEIR_ASIDE_SIZE;
+	struct weir_pipe_seen seen = {.mask = WEIR_RING_MIN_MASK};
 	if (load64_relaxed(&pipe->limit) != 0) /* else it was reset: there is no shape yet */
-		weir_pipe_check_writer(ref);
-	uint64_t mask = weir_ring_mask_for(limit + WEIR_ASIDE_SIZE, load64_relaxed(&pipe->mask));
-	struct weir_ring ring = ring_of(ref);
+		seen = weir_pipe_check_writer(ref);
+	uint64_t mask = weir_ring_mask_for(limit + WEIR_ASIDE_SIZE, seen.mask);
+	struct weir_ring ring = ring_of(ref, &seen);
 	store64_relaxed(&pipe->origin, weir_ring_grow(&ring, mask));
 	store64_relaxed(&pipe->mask, mask);
 	store64_relaxed(&pipe->limit, limit);
 	store64_relaxed(&pipe->writable_room, writable_room(limit, rule));
-	keep_shape(pipe);
+	weir_pipe_keep_shape(pipe);
 }
 
 uint64_t weir_pipe_used(const struct weir_pipe_ref *ref)
@@ -210,10 +204,9 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
                    uint64_t beyond)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	weir_pipe_check_writer(ref);
-	uint64_t tail = load64_relaxed(&pipe->tail);
-	uint64_t used = tail - load64_ordered(&pipe->head);
-	uint64_t bound = load64_relaxed(&pipe->limit) + beyond;
+	struct weir_pipe_seen seen = weir_pipe_check_writer(ref);
+	uint64_t tail = seen.tail, used = tail - seen.head;
+	uint64_t bound = seen.limit + beyond;
 	uint64_t room = used < bound ? bound - used : 0;
 
 	if (n > room)
@@ -221,8 +214,8 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	if (n == 0)
 		return 0;
 	if (used == 0)
-		rebase(pipe, tail);
-	struct weir_ring ring = ring_of(ref);
+		rebase(pipe, &seen);
+	struct weir_ring ring = ring_of(ref, &seen);
 	struct weir_span before = *span;
 	store64_relaxed(&pipe->pending, n);
 	weir_ring_copy_in(&ring, tail, span, n);
@@ -250,27 +243,35 @@ ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span 
 	return put(ref, fd, span, n, 0);
 }
 
-size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
-                      uint64_t skip)
+static size_t copy_out(const struct weir_pipe_ref *ref, const struct weir_pipe_seen *seen,
+                       struct weir_span *span, size_t n, uint64_t skip)
 {
-	weir_pipe_check_reader(ref);
-	uint64_t used = weir_pipe_used(ref);
+	struct weir_ring ring = ring_of(ref, seen);
+	uint64_t used = seen->tail - seen->head;
+
 	if (skip >= used)
 		return 0;
 	if (n > used - skip)
 		n = (size_t)(used - skip);
-	struct weir_ring ring = ring_of(ref);
-	weir_ring_copy_out(&ring, load64_relaxed(&ref->pipe->head) + skip, span, n);
+	weir_ring_copy_out(&ring, seen->head + skip, span, n);
 	return n;
+}
+
+size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
+                      uint64_t skip)
+{
+	struct weir_pipe_seen seen = weir_pipe_check_reader(ref);
+
+	return copy_out(ref, &seen, span, n, skip);
 }
 
 size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n)
 {
-	struct weir_pipe *pipe = ref->pipe;
+	struct weir_pipe_seen seen = weir_pipe_check_reader(ref);
 
-	n = weir_pipe_peek(ref, span, n, 0);
+	n = copy_out(ref, &seen, span, n, 0);
 	if (n > 0)
-		consume(pipe, load64_relaxed(&pipe->head) + n);
+		consume(ref->pipe, seen.head + n);
 	return n;
 }
 
@@ -294,64 +295,65 @@ static uint32_t aside_used(const struct weir_pipe *pipe)
 
 const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
 {
-	weir_pipe_check_reader(ref);
-	uint64_t used = weir_pipe_used(ref), mask = load64_relaxed(&ref->pipe->mask);
-	uint64_t index = (load64_relaxed(&ref->pipe->head) - load64_relaxed(&ref->pipe->origin)) &
-	                 mask;
+	struct weir_pipe_seen seen = weir_pipe_check_reader(ref);
+	uint64_t used = seen.tail - seen.head, index = (seen.head - seen.origin) & seen.mask;
 
 	if (*n > used)
 		*n = (size_t)used;
 	tsan_acquire(&ref->pipe->tail);
-	return index + *n <= mask + 1 ? ref->storage + index : NULL;
+	return index + *n <= seen.mask + 1 ? ref->storage + index : NULL;
 }
 
 size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
 {
-	weir_pipe_check_reader(ref);
-	uint64_t used = weir_pipe_used(ref);
-	struct weir_ring ring = ring_of(ref);
+	struct weir_pipe_seen seen = weir_pipe_check_reader(ref);
+	struct weir_ring ring = ring_of(ref, &seen);
+	uint64_t used = seen.tail - seen.head;
 
 	if (n > used)
 		n = (size_t)used;
-	weir_ring_pieces(&ring, load64_relaxed(&ref->pipe->head), n, piece);
+	weir_ring_pieces(&ring, seen.head, n, piece);
 	return n;
 }
 
 size_t weir_pipe_put_quick(const struct weir_pipe_ref *ref, const void *bytes, size_t n)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	uint64_t tail = load64_relaxed(&pipe->tail);
-	uint64_t used = tail - load64_ordered(&pipe->head);
-	uint64_t limit = load64_relaxed(&pipe->limit);
+	struct weir_pipe_seen seen;
 
 	if (load32_relaxed(&pipe->bells) == 0 ||
 	    (load32_relaxed(&pipe->watch) & (WEIR_WATCH_EDGES | WEIR_WATCH_ROOM)))
 		return 0;
-	if (__builtin_expect(!weir_pipe_writer_is_sound(ref), 0) || used > limit || n > limit - used)
+	if (__builtin_expect(!weir_pipe_writer_sees(ref, &seen), 0))
+		return 0;
+	uint64_t used = seen.tail - seen.head;
+	if (used > seen.limit || n > seen.limit - used)
 		return 0;
 	if (used == 0)
-		rebase(pipe, tail);
-	struct weir_ring ring = ring_of(ref);
+		rebase(pipe, &seen);
+	struct weir_ring ring = ring_of(ref, &seen);
 	store64_relaxed(&pipe->pending, n);
-	weir_ring_put(&ring, tail, bytes, n);
-	publish(pipe, tail + n, used + n);
+	weir_ring_put(&ring, seen.tail, bytes, n);
+	publish(pipe, seen.tail + n, used + n);
 	return n;
 }
 
 size_t weir_pipe_take_quick(const struct weir_pipe_ref *ref, void *bytes, size_t n)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	uint64_t head = load64_relaxed(&pipe->head);
-	uint64_t used = load64_acquire(&pipe->tail) - head;
+	struct weir_pipe_seen seen;
 
-	if ((load32_relaxed(&pipe->watch) & WEIR_WATCH_INPUT) || used == 0 ||
-	    __builtin_expect(!weir_pipe_reader_is_sound(ref), 0))
+	if ((load32_relaxed(&pipe->watch) & WEIR_WATCH_INPUT) ||
+	    __builtin_expect(!weir_pipe_reader_sees(ref, &seen), 0))
+		return 0;
+	uint64_t used = seen.tail - seen.head;
+	if (used == 0)
 		return 0;
 	if (n > used)
 		n = (size_t)used;
-	struct weir_ring ring = ring_of(ref);
-	weir_ring_get(&ring, head, bytes, n);
-	consume(pipe, head + n);
+	struct weir_ring ring = ring_of(ref, &seen);
+	weir_ring_get(&ring, seen.head, bytes, n);
+	consume(pipe, seen.head + n);
 	return n;
 }
 
@@ -424,5 +426,7 @@ void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 
 bool weir_pipe_is_valid(const struct weir_pipe_ref *ref)
 {
-	return weir_pipe_writer_is_sound(ref) && weir_pipe_reader_is_sound(ref);
+	struct weir_pipe_seen seen;
+
+	return weir_pipe_writer_sees(ref, &seen) && weir_pipe_reader_sees(ref, &seen);
 }
