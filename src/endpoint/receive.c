@@ -152,10 +152,10 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
  * the kernel would answer at once, so it cannot be asked to wait. */
 static int wait_behind(const struct weir_end *end, int flags)
 {
-	if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd))
-		return -EAGAIN;
 	if (os_poll_now(end->fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR))
 		return WEIR_WAIT_ENDED;
+	if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd))
+		return -EAGAIN;
 	int r = os_poll_wait(-1, 0, 1);
 	return r < 0 ? r : WEIR_WAIT_AGAIN;
 }

@@ -518,8 +518,7 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 		c->a[1] = length = a_length(w);
 	if (o && o->kind == END &&
 	    (!way_out(w, o)->known || way_out(w, o)->charge > 0 || way_out(w, o)->full))
-		flags &=
-		        ~MSG_OOB; /* where the kernel takes over, a receive ends (differences/) */
+		flags &= ~MSG_OOB; /* where the kernel takes over, a receive ends (differences/) */
 	if (number == CALL_sendcred || (flags & MSG_OOB)) {
 		if (o && o->kind == END)
 			way_out(w, o)->known = false;
@@ -589,8 +588,7 @@ static void fill(struct world *w, int actor, int place)
 	struct way *out = way_out(w, o);
 	if (out->write_ended || out->charge || !is_certain(w, o, out) || is_awaited(w, o))
 		return;
-	if (w->object[o->peer]
-	            .watched_edges) /* who asks for room makes an edge (differences/) */
+	if (w->object[o->peer].watched_edges) /* who asks for room makes an edge (differences/) */
 		return;
 	struct call *c = add(w, actor, CALL_fill);
 	c->a[0] = place;
@@ -888,7 +886,7 @@ static void set_state(struct world *w, int actor)
 	case 6:
 		c = add(w, actor, CALL_setsockopt);
 		c->a[1] = SO_PEEK_OFF;
-		c->a[2] = below(w, 30) - 5;
+		c->a[2] = below(w, 30) - 1 /* less is kept by the kernel as it is (differences/) */;
 		if (end)
 			o->peek_off = true;
 		break;
