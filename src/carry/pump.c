@@ -325,12 +325,18 @@ static bool is_over(struct pump *p)
 	return true;
 }
 
-/* The peer has received everything: it can close without a word. */
+/* The peer has received everything: it can close without a word. Nothing waits for it
+ * either when it closed and left the rest unread, but then there is an error. */
 static void look_at_peer(struct pump *p)
 {
+	struct pollfd q = {.fd = p->marked, .events = 0};
 	int unread = 0;
 
-	if (p->out.last > 0 && ioctl(p->marked, SIOCOUTQ, &unread) == 0 && unread == 0)
+	if (p->out.last == 0 || ioctl(p->marked, SIOCOUTQ, &unread) != 0 || unread > 0)
+		return;
+	if (poll(&q, 1, 0) > 0 && (q.revents & POLLERR))
+		p->in.reset = true;
+	if (!p->in.reset)
 		let_last_go(&p->out);
 }
 
