@@ -244,7 +244,7 @@ coverage: all test-programs examples library-canaries
 	ln -sfn ../canaries $(COVERAGE)/canaries
 	ln -sfn ../examples $(COVERAGE)/examples
 	$(MAKE) B=$(COVERAGE) CC=clang LTO= CFLAGS='$(coverage_flags)' all unit_build
-	tests/coverage $(COVERAGE)
+	CC=clang LTO= CFLAGS='$(coverage_flags)' tests/coverage $(COVERAGE) # tests that make things make them so
 
 # Each canary replaces the function that it is named after by a broken one; the
 # random test must notice. It links without the optimiser that would know better.
@@ -286,7 +286,7 @@ explorers := $(B)/explore/explore $(B)/explore/kernel_test $(explore_canaries)
 
 # The locks themselves are played, too.
 $(filter-out %/base/lock.o,$(explore_code_objects)): EXPLORE_FLAGS += -fsanitize=thread
-$(B)/explore/%.o: %.c
+$(B)/explore/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(EXPLORE_FLAGS) -MMD -MP -c $< -o $@

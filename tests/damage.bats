@@ -22,7 +22,7 @@ damaged() {
 }
 
 @test "a reader that checks no position is found out" {
-	WEIR_LIBRARY=$BUILD/canaries/library/weir_pipe_reader_is_sound/libweir.so run damaged --seed 1 --area positions --mode stream --bits 1 --runs 400 --stop
+	WEIR_LIBRARY=$BUILD/canaries/library/weir_pipe_reader_sees/libweir.so run damaged --seed 1 --area positions --mode stream --bits 1 --runs 400 --stop
 	[ "$status" -eq 1 ]
 	[[ $output =~ "not ok seed 1 run" ]]
 	[[ $output =~ "wrong bytes"|"bytes are missing" ]]

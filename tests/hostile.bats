@@ -325,6 +325,18 @@ FILTERED="a seccomp filter was installed, and what it allows is not known"
 	marked 1 "$SURROUNDINGS" by "$DENY" "${ONLY[@]}" -- "$PROGRAMS/child-static" echo \;
 }
 
+# As libseccomp and systemd ask.
+@test "the question whether the kernel knows filters installs none" {
+	marked 1 "$PYTHON" -c '
+import ctypes, socket
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.prctl(22, 2, None, 0, 0), ctypes.get_errno())        # PR_SET_SECCOMP
+print(libc.syscall(317, 1, 0, None), ctypes.get_errno())        # seccomp
+a, b = socket.socketpair()
+a.send(b"x")
+print(b.recv(1))'
+}
+
 @test "a filter that refuses, for weir and the program" {
 	BEFORE=("$DENY" getrandom=ENOSYS madvise=EINVAL --)
 	marked 4 "$SURROUNDINGS" exchange child exec spawn

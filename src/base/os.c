@@ -339,6 +339,8 @@ uint64_t os_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 }
 
+weir_word32 weir_own_process;
+
 uint32_t os_thread(void)
 {
 	return (uint32_t)os_call(SYS_gettid, 0, 0, 0, 0, 0, 0);

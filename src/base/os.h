@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "base/atomic.h"
+
 /* Looks up libc's blocking calls. Idempotent, async-signal-safe once it ran. */
 void os_resolve(void);
 
@@ -58,6 +60,18 @@ bool os_handles_signals(bool restarting);
 
 int os_memfd(const char *name);
 int os_close(int fd);
+
+/* This process's pid, as whoever starts and forks here keeps it; 0 before. */
+extern weir_word32 weir_own_process;
+
+/* True only where this process has one thread (__libc_single_threaded(3)). */
+extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
+
+static inline bool os_single_threaded(void)
+{
+	return &__libc_single_threaded && __libc_single_threaded;
+}
+
 uint32_t os_thread(void);                       /* this thread's id */
 uint64_t os_now_ns(void);                       /* CLOCK_MONOTONIC */
 int os_cpu(void);                               /* the processor this thread runs on */

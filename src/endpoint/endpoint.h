@@ -19,6 +19,11 @@ ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size
 /* Sends the span's `len` bytes, `flags` as send(2). */
 ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t len, int flags);
 
+/* The short ways of both, of one piece of memory, for calls that have nothing else to
+ * do. 0 where that is not so: then nothing has moved. */
+size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n);
+size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t n);
+
 /* As sendmsg and recvmsg where a rule concerns the end (faulty.h); `len`: of all
  * buffers. A message that goes out is the kernel's to carry, with its control data.
  * `by_kernel`: the kernel has filled in all of `msg`, as otherwise nobody has. */

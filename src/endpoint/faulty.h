@@ -96,6 +96,24 @@ static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rul
 	return true;
 }
 
+/* The same at one quick look, for `n` bytes that would pass in one piece. `bytes`: where
+ * they lie, NULL: not known. Gives the state in which the call is to be counted once they
+ * have passed (weir_fault_pass_calmly); NULL where something may happen. */
+static inline struct weir_fault_state *weir_calm_at_a_look(const struct weir_end *end, int op,
+                                                           uint64_t rules,
+                                                           const unsigned char *bytes, size_t n)
+{
+	struct weir_fault_state *s =
+	        &weir_session.faults[end->index].state[op ? end->side : !end->side][op];
+	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
+
+	if (!weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, n))
+		return NULL;
+	if (s->calm_texts && (!bytes || !weir_fault_is_vain(s, bytes, n)))
+		return NULL;
+	return s;
+}
+
 /* A call begins in which the plan has a say. `whole`: it waits for all its bytes.
  * `calm`: the rules that have counted it already, because its first attempt was calm. */
 WEIR_SELDOM struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end,

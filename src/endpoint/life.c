@@ -116,6 +116,8 @@ void weir_end_identify(const struct weir_end *end)
 {
 	struct weir_end_shared *shared = &end->slot->end[end->side];
 
+	weir_pipe_share(&end->in);
+	weir_pipe_share(&end->out);
 	if (load64_relaxed(&shared->cookie) != 0)
 		return;
 	store64_relaxed(&shared->inode, os_inode(end->fd));

@@ -8,15 +8,17 @@
 weir_word64 weir_table[WEIR_TABLE_SIZE];
 struct weir_session weir_session;
 weir_word32 weir_own_life;
-weir_word32 weir_own_process;
 
 static weir_word32 references[WEIR_MAX_PAIRS_MAX][2];
 static weir_word32 bound;
 
-/* A process comes into another PID namespace by its birth alone. */
-static bool is_elsewhere(const struct weir_header *h)
+void weir_notice_place(bool left)
 {
-	return os_namespace("pid") != h->pid_namespace || os_namespace("net") != h->net_namespace;
+	struct weir_header *h = weir_session.header;
+
+	if (h && (left || os_namespace("pid") != h->pid_namespace ||
+	          os_namespace("net") != h->net_namespace))
+		store32_release(&h->strangers, 1);
 }
 
 void weir_own_life_begins(void)
@@ -26,8 +28,6 @@ void weir_own_life_begins(void)
 	if (!weir_session.header)
 		return;
 	weir_lock_strangers = &weir_session.header->strangers;
-	if (is_elsewhere(weir_session.header))
-		store32_release(&weir_session.header->strangers, 1);
 	store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));
 }
 
@@ -35,28 +35,6 @@ void weir_own_life_begins(void)
 static uint64_t pack(uint32_t index, int side, uint32_t generation)
 {
 	return (uint64_t)generation << 32 | (uint64_t)(index + 1) << 1 | (uint64_t)side;
-}
-
-static void unpack(uint64_t entry, int fd, struct weir_end *end)
-{
-	end->fd = fd;
-	end->side = (int)(entry & 1);
-	end->index = (uint32_t)((entry & UINT32_MAX) >> 1) - 1;
-	end->generation = (uint32_t)(entry >> 32);
-	end->slot = &weir_session.slots[end->index];
-	end->out = weir_pair_pipe(&weir_session, end->index, end->side, end->generation);
-	end->in = weir_pair_pipe(&weir_session, end->index, !end->side, end->generation);
-}
-
-bool weir_end_of(int fd, struct weir_end *end)
-{
-	if ((unsigned int)fd >= WEIR_TABLE_SIZE)
-		return false;
-	uint64_t entry = load64_acquire(&weir_table[fd]);
-	if (__builtin_expect(entry == 0, 1))
-		return false;
-	unpack(entry, fd, end);
-	return true;
 }
 
 void weir_table_enter(int fd, uint32_t index, int side, uint32_t generation)
@@ -92,7 +70,7 @@ bool weir_table_remove(int fd, struct weir_end *end)
 
 	if (entry == 0 || !swap64_if(&weir_table[fd], entry, 0))
 		return false;
-	unpack(entry, fd, end);
+	*end = weir_table_unpack(entry, fd);
 	last = add32_relaxed(&references[end->index][end->side], UINT32_MAX) == 1;
 	if (load32_relaxed(&end->slot->end[end->side].fd) == (uint32_t)fd)
 		store32_relaxed(&end->slot->end[end->side].fd,

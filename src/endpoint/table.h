@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/os.h"
 #include "pair/pair.h"
 
 enum { WEIR_TABLE_SIZE = 1 << 20 };
@@ -31,11 +32,12 @@ extern struct weir_session weir_session;
 /* This process's token (pair/life.h). */
 extern weir_word32 weir_own_life;
 
-/* Its pid; 0 before anybody asked. */
-extern weir_word32 weir_own_process;
-
 /* This process has come into the session, by its start or by a fork. */
 void weir_own_life_begins(void);
+
+/* This process starts, or `left` a namespace, itself or for the children to come: do
+ * numbers still mean what they mean for the rest of the session? */
+void weir_notice_place(bool left);
 
 /* Is the descriptor marked? Any number may be asked. */
 static inline bool weir_marked(int fd)
@@ -43,8 +45,36 @@ static inline bool weir_marked(int fd)
 	return (unsigned int)fd < WEIR_TABLE_SIZE && load64_relaxed(&weir_table[fd]) != 0;
 }
 
+/* What an entry stands for: generation in the high half, then slot index + 1, then the
+ * side. Here, so that a caller computes only what it uses. */
+static inline struct weir_end weir_table_unpack(uint64_t entry, int fd)
+{
+	uint32_t index = (uint32_t)((entry & UINT32_MAX) >> 1) - 1;
+	uint32_t generation = (uint32_t)(entry >> 32);
+	int side = (int)(entry & 1);
+
+	return (struct weir_end){
+	        .fd = fd,
+	        .side = side,
+	        .index = index,
+	        .generation = generation,
+	        .slot = &weir_session.slots[index],
+	        .in = weir_pair_pipe(&weir_session, index, !side, generation),
+	        .out = weir_pair_pipe(&weir_session, index, side, generation),
+	};
+}
+
 /* Finds the end behind a descriptor; false where it is not marked. */
-bool weir_end_of(int fd, struct weir_end *end);
+static inline bool weir_end_of(int fd, struct weir_end *end)
+{
+	if ((unsigned int)fd >= WEIR_TABLE_SIZE)
+		return false;
+	uint64_t entry = load64_acquire(&weir_table[fd]);
+	if (__builtin_expect(entry == 0, 0))
+		return false;
+	*end = weir_table_unpack(entry, fd);
+	return true;
+}
 
 /* Enters descriptor `fd` for the end `side` of the pair in slot `index`. What
  * stood at that number was closed behind our back, and is dropped. */

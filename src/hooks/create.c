@@ -87,6 +87,7 @@ bool weir_mark_pair(const int sv[2], bool nonblock, bool wanted)
 		if (weir_end_of(sv[side], &end)) {
 			store32_relaxed(&end.slot->end[side].nonblock, nonblock);
 			store32_relaxed(&end.in.pipe->reader_life, load32_relaxed(&weir_own_life));
+			weir_pipe_begin_alone(&end.in);
 		}
 		if (sv[side] <= 2)
 			weir_stdio_refresh(sv[side]);

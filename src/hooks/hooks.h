@@ -51,6 +51,11 @@ ssize_t weir_check_vector(const struct iovec *iov, size_t count);
 ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
 ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
 
+/* The same of one buffer, where nothing stands against the short way. Else 0: nothing
+ * has happened. */
+ssize_t weir_receive_quick(const struct weir_end *end, void *buf, size_t len, int flags);
+ssize_t weir_send_quick(const struct weir_end *end, const void *buf, size_t len, int flags);
+
 /* The same of a whole message, where a rule concerns the end. `by_kernel`: it has
  * filled in the message. */
 ssize_t weir_receive_message(const struct weir_end *end, struct msghdr *msg, int flags,
@@ -79,6 +84,10 @@ void weir_adopt_options(const struct weir_end *end);
 /* This process's pid, also in the child of a fork. */
 uint32_t weir_own_pid(void);
 
+/* Has this process, or one that it was forked from, gone to another PID or network
+ * namespace since its program started? */
+bool weir_has_left_namespace(void);
+
 /* True in a child that shares this process's memory (vfork): what it does to its
  * descriptors is none of the table's business. */
 bool weir_in_vfork_child(void);
@@ -88,7 +97,7 @@ bool weir_in_vfork_child(void);
 int weir_carry_here(enum weir_carried which);
 
 /* process.c: the process is about to install a seccomp filter. */
-void weir_before_filter(int seccomp_mode);
+void weir_before_filter(int seccomp_mode, unsigned long program);
 
 /* follow.c: would the program at `path` find marked descriptors, and not know
  * them? False also where it cannot be started. `env`: what it will have.

@@ -2,7 +2,9 @@
  * nearly all room that nobody uses, and does not count: it is added to what the program
  * sets, and taken from what it is told. */
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
+#include "base/os.h"
 #include "hooks/hooks.h"
 
 /* Does the call concern this process, and has it the session mapped? */
@@ -25,22 +27,39 @@ static rlim64_t without_ours(rlim64_t limit)
 	return limit > weir_session.file_size ? limit - weir_session.file_size : 0;
 }
 
-static int limit(pid_t pid, int resource, const struct rlimit64 *set, struct rlimit64 *old)
+/* What is wrong stays so. */
+static struct rlimit64 raised(const struct rlimit64 *set)
 {
-	struct rlimit64 more, *own = old;
+	if (set->rlim_cur > set->rlim_max)
+		return *set;
+	return (struct rlimit64){with_ours(set->rlim_cur), with_ours(set->rlim_max)};
+}
 
-	if (!concerns_us(pid, resource))
-		return weir_real()->prlimit64(pid, resource, set, old);
-	if (set) {
-		more = (struct rlimit64){with_ours(set->rlim_cur), with_ours(set->rlim_max)};
-		/* What is wrong stays so. */
-		if (set->rlim_cur > set->rlim_max)
-			more = *set;
-	}
-	int result = weir_real()->prlimit64(pid, resource, set ? &more : NULL, own);
-	if (result == 0 && own)
-		*own = (struct rlimit64){without_ours(own->rlim_cur), without_ours(own->rlim_max)};
+static int limit_ours(pid_t pid, const struct rlimit64 *set, struct rlimit64 *old)
+{
+	struct rlimit64 more = set ? raised(set) : (struct rlimit64){0, 0};
+	int result = weir_real()->prlimit64(pid, RLIMIT_AS, set ? &more : NULL, old);
+
+	if (result == 0 && old)
+		*old = (struct rlimit64){without_ours(old->rlim_cur), without_ours(old->rlim_max)};
 	return result;
+}
+
+static int limit_known(pid_t pid, int resource, const struct rlimit64 *set, struct rlimit64 *old)
+{
+	if (concerns_us(pid, resource))
+		return limit_ours(pid, set, old);
+	return weir_real()->prlimit64(pid, resource, set, old);
+}
+
+/* A sanitizer's runtime asks before anything is ready, itself included. */
+__attribute__((no_sanitize("address"))) static int limit(pid_t pid, int resource,
+                                                         const struct rlimit64 *set,
+                                                         struct rlimit64 *old)
+{
+	if (weir_real_known)
+		return limit_known(pid, resource, set, old);
+	return (int)weir_result(os_call(SYS_prlimit64, pid, resource, (long)set, (long)old, 0, 0));
 }
 
 /* The two structures are one on 64-bit systems. */

@@ -1,5 +1,6 @@
 /* Processes are made and go: fork, vfork, wait, exit. */
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -111,9 +112,11 @@ WEIR_EXPORT pid_t vfork(void)
 /* After a filter the process may do little; the sockets must be ready for that. What
  * survives an exec may be meant for a program that starts behind the filter, and that can
  * neither be in the session nor be helped from here then. */
-void weir_before_filter(int seccomp_mode)
+void weir_before_filter(int seccomp_mode, unsigned long program)
 {
-	if (seccomp_mode == SECCOMP_MODE_DISABLED)
+	/* Without a program it is the question whether the kernel knows filters. */
+	if (seccomp_mode == SECCOMP_MODE_DISABLED ||
+	    (seccomp_mode == SECCOMP_MODE_FILTER && program == 0))
 		return;
 	if (seccomp_mode == SECCOMP_MODE_FILTER && weir_table_bound() > 0)
 		weir_carry_here(WEIR_CARRY_SURVIVORS);
@@ -131,8 +134,37 @@ WEIR_EXPORT int prctl(int option, ...)
 		a[i] = va_arg(list, unsigned long);
 	va_end(list);
 	if (option == PR_SET_SECCOMP)
-		weir_before_filter((int)a[0]);
+		weir_before_filter((int)a[0], a[1]);
 	return weir_real()->prctl(option, a[0], a[1], a[2], a[3]);
+}
+
+static weir_word32 left_namespace;
+
+bool weir_has_left_namespace(void)
+{
+	return load32_relaxed(&left_namespace) != 0;
+}
+
+static int left(int result, int kinds)
+{
+	if (result == 0 && (kinds == 0 || (kinds & (CLONE_NEWPID | CLONE_NEWNET)))) {
+		store32_relaxed(&left_namespace, 1);
+		weir_notice_place(true);
+	}
+	return result;
+}
+
+WEIR_EXPORT int unshare(int flags)
+{
+	int result = weir_real()->unshare(flags);
+
+	return flags ? left(result, flags) : result;
+}
+
+/* 0: whatever the descriptor is of. */
+WEIR_EXPORT int setns(int fd, int kinds)
+{
+	return left(weir_real()->setns(fd, kinds), kinds);
 }
 
 /* A child that has gone may have been the peer: writers ask. */

@@ -40,9 +40,12 @@ static ssize_t receive_into(int fd, void *buf, size_t len, int flags)
 	struct weir_end end;
 	struct iovec iov = {buf, len};
 
-	if (!weir_end_of(fd, &end) || kernel_only(flags))
+	if (!weir_end_of(fd, &end))
 		return WEIR_TO_KERNEL;
-	return weir_receive(&end, &iov, 1, flags);
+	ssize_t n = weir_receive_quick(&end, buf, len, flags);
+	if (__builtin_expect(n > 0, 1))
+		return n;
+	return kernel_only(flags) ? WEIR_TO_KERNEL : weir_receive(&end, &iov, 1, flags);
 }
 
 ssize_t weir_read(int fd, void *buf, size_t count)

@@ -247,6 +247,7 @@ static void started(bool inherited)
 {
 	follows = !weir_session.header->no_follow;
 	verbose = weir_session.header->verbose;
+	weir_notice_place(weir_has_left_namespace());
 	weir_own_life_begins();
 	store32_release(&state, 2);
 	if (inherited && load32_relaxed(&weir_session.header->shared_ends) > 0)

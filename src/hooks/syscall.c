@@ -1,6 +1,7 @@
 /* syscall(2): the same calls by their numbers. */
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
@@ -122,11 +123,15 @@ static bool process(long number, const struct arguments *x, long *result)
 	case SYS_getrlimit:
 		*result = getrlimit((enum __rlimit_resource)x->a[0], AT(1));
 		return true;
+	case SYS_unshare: *result = unshare(INT(0)); return true;
+	case SYS_setns: *result = setns(INT(0), INT(1)); return true;
 	case SYS_wait4: *result = wait4((pid_t)x->a[0], AT(1), INT(2), AT(3)); return true;
 #ifdef SYS_seccomp
 	case SYS_seccomp:
-		if (x->a[0] <= SECCOMP_SET_MODE_FILTER)
-			weir_before_filter(SECCOMP_MODE_FILTER);
+		if (x->a[0] == SECCOMP_SET_MODE_STRICT)
+			weir_before_filter(SECCOMP_MODE_STRICT, 0);
+		else if (x->a[0] == SECCOMP_SET_MODE_FILTER)
+			weir_before_filter(SECCOMP_MODE_FILTER, (unsigned long)x->a[2]);
 		return false;
 #endif
 	case SYS_exit_group: _exit(INT(0));

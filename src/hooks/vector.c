@@ -5,7 +5,10 @@
 #include "endpoint/faulty.h"
 #include "hooks/hooks.h"
 
-enum { FIRST_PAGE = 4096 };
+enum {
+	FIRST_PAGE = 4096,
+	QUICK_MAX = 1 << 20,        /* bytes: longer calls have other costs */
+};
 
 /* What one call moves at most (MAX_RW_COUNT, read(2)). */
 static const size_t transfer_max = 0x7ffff000;
@@ -77,6 +80,30 @@ ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t
 	if (__builtin_expect(n == -EAGAIN, 0) && weir_is_faulty(end, WEIR_OP_READ))
 		weir_epoll_hide(end);
 	return n;
+}
+
+/* Flags that change nothing in a call that succeeds at once. */
+static bool is_quick(const void *buf, size_t len, int flags)
+{
+	return len > 0 && len <= QUICK_MAX && !unmapped(buf) &&
+	       (uintptr_t)buf < (size_t)LONG_MAX - QUICK_MAX &&
+	       !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+ssize_t weir_receive_quick(const struct weir_end *end, void *buf, size_t len, int flags)
+{
+	if (!is_quick(buf, len, flags))
+		return 0;
+	pthread_testcancel();
+	return (ssize_t)weir_end_receive_quick(end, buf, len);
+}
+
+ssize_t weir_send_quick(const struct weir_end *end, const void *buf, size_t len, int flags)
+{
+	if (!is_quick(buf, len, flags))
+		return 0;
+	pthread_testcancel();
+	return (ssize_t)weir_end_send_quick(end, buf, len);
 }
 
 /* The same with control data, on an end that a rule concerns. */

@@ -65,6 +65,7 @@ AT(struct weir_pipe, write_lock, 128);
 AT(struct weir_pipe, tail, 192);
 AT(struct weir_pipe, writes, 256);
 AT(struct weir_pipe, aside_used, 280);
+AT(struct weir_pipe, alone, 304);
 AT(struct weir_pipe, aside_owner, 248);
 AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
@@ -92,6 +93,8 @@ static void lines_of_reader_and_writer(void)
 	CHECK(LINE_OF(bells) == LINE_OF(write_lock));
 	CHECK(LINE_OF(head) != LINE_OF(tail));
 	CHECK(LINE_OF(head) != LINE_OF(writes));
+	CHECK(LINE_OF(head) == LINE_OF(reader_cpu));
+	CHECK(LINE_OF(writes) == LINE_OF(writer_cpu));
 	CHECK(LINE_OF(limit) != LINE_OF(head));
 	CHECK(LINE_OF(limit) != LINE_OF(tail));
 	CHECK(LINE_OF(limit) != LINE_OF(writes));

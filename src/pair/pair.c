@@ -1,8 +1,10 @@
 #include "pair/pair.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "base/os.h"
 
@@ -40,21 +42,29 @@ static void rebuild_list(const struct weir_session *s)
 	}
 }
 
-/* False where a signal handler interrupted who has the lock. */
-static bool lock_slots(const struct weir_session *s)
+/* A signal handler may make and close pairs, too: none runs meanwhile in this thread.
+ * False where it has the lock all the same. */
+static bool lock_slots(const struct weir_session *s, uint64_t *signals)
 {
-	int error = weir_lock_wait(&s->header->slots_lock);
+	uint64_t all = UINT64_MAX;
 
-	if (load32_relaxed(&s->header->slots_touched) > s->slot_count)
-		weir_damaged("more pairs than there is room for");
-	if (error == -EOWNERDEAD)
-		rebuild_list(s);
-	return error == 0 || error == -EOWNERDEAD;
+	os_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)signals, sizeof(all), 0, 0);
+	int error = weir_lock_wait(&s->header->slots_lock);
+	if (error == 0 || error == -EOWNERDEAD) {
+		if (load32_relaxed(&s->header->slots_touched) > s->slot_count)
+			weir_damaged("more pairs than there is room for");
+		if (error == -EOWNERDEAD)
+			rebuild_list(s);
+		return true;
+	}
+	os_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)signals, 0, sizeof(*signals), 0, 0);
+	return false;
 }
 
-static void unlock_slots(const struct weir_session *s)
+static void unlock_slots(const struct weir_session *s, const uint64_t *signals)
 {
 	weir_lock_release(&s->header->slots_lock);
+	os_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)signals, 0, sizeof(*signals), 0, 0);
 }
 
 static int64_t pop_free(const struct weir_session *s)
@@ -80,19 +90,6 @@ static int64_t take_fresh(const struct weir_session *s)
 	weir_pipe_init(&s->slots[touched].pipe[1]);
 	store32_release(&s->header->slots_touched, touched + 1);
 	return touched;
-}
-
-struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, uint32_t index, int direction,
-                                    uint32_t generation)
-{
-	uint64_t ring = ((uint64_t)index * 2 + (uint64_t)direction) * s->ring_span;
-
-	return (struct weir_pipe_ref){
-	        .pipe = &s->slots[index].pipe[direction],
-	        .storage = s->rings + ring,
-	        .span_mask = s->ring_span - 1,
-	        .generation = generation,
-	};
 }
 
 struct weir_writable_rule weir_session_writable_rule(const struct weir_session *s)
@@ -207,16 +204,17 @@ static void begin_life(const struct weir_session *s, uint32_t index, uint64_t nu
 static int64_t open_one(const struct weir_session *s, uint64_t number, uint32_t pid,
                         const char *comm)
 {
+	uint64_t signals;
 	int64_t index;
 
-	if (!lock_slots(s))
+	if (!lock_slots(s, &signals))
 		return -ENOSPC;
 	index = pop_free(s);
 	if (index < 0)
 		index = take_fresh(s);
 	if (index >= 0)
 		begin_life(s, (uint32_t)index, number, pid, comm);
-	unlock_slots(s);
+	unlock_slots(s, &signals);
 	return index;
 }
 
@@ -265,8 +263,9 @@ static void release_storage(const struct weir_session *s, uint32_t index, int di
 void weir_pair_discard(const struct weir_session *s, uint32_t index, uint32_t generation)
 {
 	struct weir_slot *slot = &s->slots[index];
+	uint64_t signals;
 
-	if (!lock_slots(s))
+	if (!lock_slots(s, &signals))
 		return; /* as nobody holds it, a reclaim finds it */
 	if (load32_relaxed(&slot->generation) == generation &&
 	    load32_relaxed(&slot->state) == WEIR_SLOT_USED) {
@@ -277,7 +276,7 @@ void weir_pair_discard(const struct weir_session *s, uint32_t index, uint32_t ge
 		raise_generation(slot);
 		push_free(s, index);
 	}
-	unlock_slots(s);
+	unlock_slots(s, &signals);
 }
 
 void weir_pair_release(const struct weir_session *s, uint32_t index, int side, uint32_t generation)

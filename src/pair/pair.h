@@ -46,8 +46,18 @@ void weir_pair_release(const struct weir_session *s, uint32_t index, int side, u
 void weir_pair_discard(const struct weir_session *s, uint32_t index, uint32_t generation);
 
 /* The pipe that `side` writes to (0: a to b), as this process sees it. */
-struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, uint32_t index, int direction,
-                                    uint32_t generation);
+static inline struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, uint32_t index,
+                                                  int direction, uint32_t generation)
+{
+	uint64_t ring = ((uint64_t)index * 2 + (uint64_t)direction) * s->ring_span;
+
+	return (struct weir_pipe_ref){
+	        .pipe = &s->slots[index].pipe[direction],
+	        .storage = s->rings + ring,
+	        .span_mask = s->ring_span - 1,
+	        .generation = generation,
+	};
+}
 
 /* Which end has the socket of that identity (SO_COOKIE), if any. */
 bool weir_pair_find(const struct weir_session *s, uint64_t cookie, uint32_t *index, int *side);

@@ -4,32 +4,40 @@
 
 #include "pipe/pipe.h"
 
-/* What `shape` is while nothing is damaged. */
-static inline uint64_t weir_pipe_shape(const struct weir_pipe *pipe)
+/* Makes `shape` what it must be. Writer lock. */
+void weir_pipe_keep_shape(struct weir_pipe *pipe);
+
+/* What was checked: it is not loaded again, as it might be damaged in between. */
+struct weir_pipe_seen {
+	uint64_t head;
+	uint64_t tail;
+	uint64_t origin;
+	uint64_t mask;
+	uint64_t limit;
+};
+
+/* Looks at the positions and the shape as who holds the reader lock, or the writer lock.
+ * True where they agree with their copies and with the storage: the shape is looked at
+ * by a reader only where there is something to read. The other side may be at work. */
+bool weir_pipe_reader_sees(const struct weir_pipe_ref *ref, struct weir_pipe_seen *seen);
+bool weir_pipe_writer_sees(const struct weir_pipe_ref *ref, struct weir_pipe_seen *seen);
+
+static inline struct weir_pipe_seen weir_pipe_check_reader(const struct weir_pipe_ref *ref)
 {
-	return load64_relaxed(&pipe->origin) ^ load64_relaxed(&pipe->mask) << 1 ^
-	       load64_relaxed(&pipe->limit) << 2 ^ load64_relaxed(&pipe->writable_room) << 3;
-}
+	struct weir_pipe_seen seen;
 
-/* Do the words that tell where bytes lie agree with their copy, and with the storage?
- * Writer lock; or reader lock where the ring is not empty. */
-bool weir_pipe_shape_is_sound(const struct weir_pipe_ref *ref);
-
-/* The same of the positions, as who holds the reader lock sees them, or the writer lock.
- * The other side may be at work. */
-bool weir_pipe_reader_is_sound(const struct weir_pipe_ref *ref);
-bool weir_pipe_writer_is_sound(const struct weir_pipe_ref *ref);
-
-static inline void weir_pipe_check_reader(const struct weir_pipe_ref *ref)
-{
-	if (__builtin_expect(!weir_pipe_reader_is_sound(ref), 0))
+	if (__builtin_expect(!weir_pipe_reader_sees(ref, &seen), 0))
 		weir_damaged("what a pipe's reader finds");
+	return seen;
 }
 
-static inline void weir_pipe_check_writer(const struct weir_pipe_ref *ref)
+static inline struct weir_pipe_seen weir_pipe_check_writer(const struct weir_pipe_ref *ref)
 {
-	if (__builtin_expect(!weir_pipe_writer_is_sound(ref), 0))
+	struct weir_pipe_seen seen;
+
+	if (__builtin_expect(!weir_pipe_writer_sees(ref, &seen), 0))
 		weir_damaged("what a pipe's writer finds");
+	return seen;
 }
 
 #endif

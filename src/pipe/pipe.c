@@ -26,6 +26,9 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store64_relaxed(&pipe->blocked_reads, 0);
 	store64_relaxed(&pipe->blocked_writes, 0);
 	store64_relaxed(&pipe->max_buffered, 0);
+	store32_relaxed(&pipe->alone, 0);
+	store32_relaxed(&pipe->read_alone, 0);
+	store32_relaxed(&pipe->write_alone, 0);
 	store64_relaxed(&pipe->pending, 0);
 	store64_relaxed(&pipe->mask, WEIR_RING_MIN_MASK);
 	store64_relaxed(&pipe->limit, 0);
@@ -55,23 +58,50 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store32_release(&pipe->generation, generation);
 }
 
-/* Of a pipe that was checked, or is about to get another shape. */
-static struct weir_ring ring_of(const struct weir_pipe_ref *ref)
+static struct weir_ring ring_of(const struct weir_pipe_ref *ref, const struct weir_pipe_seen *seen)
 {
-	struct weir_pipe *pipe = ref->pipe;
-
 	return (struct weir_ring){
-	        .head = &pipe->head,
-	        .tail = &pipe->tail,
-	        .origin = load64_relaxed(&pipe->origin),
-	        .mask = load64_relaxed(&pipe->mask),
+	        .head = &ref->pipe->head,
+	        .tail = &ref->pipe->tail,
+	        .origin = seen->origin,
+	        .mask = seen->mask,
 	        .storage = ref->storage,
 	};
 }
 
-static void keep_shape(struct weir_pipe *pipe)
+/* An empty ring starts again at the front of its storage, so that small
+ * exchanges stay in cache. A reader uses the origin only after it saw a tail
+ * that was stored later, and an empty ring has no reader at work. */
+static void rebase(struct weir_pipe *pipe, struct weir_pipe_seen *seen)
 {
-	store64_relaxed(&pipe->shape, weir_pipe_shape(pipe));
+	uint64_t moved = seen->origin ^ seen->tail;
+
+	if (moved) {
+		store64_relaxed(&pipe->origin, seen->tail);
+		store64_relaxed(&pipe->shape, load64_relaxed(&pipe->shape) ^ moved);
+		seen->origin = seen->tail;
+	}
+}
+
+/* Writer lock. `used`: bytes in the ring then. */
+static void publish(struct weir_pipe *pipe, uint64_t tail, uint64_t used)
+{
+	store64_relaxed(&pipe->tail_again, tail);
+	store64_release(&pipe->tail, tail);
+	if (used > load64_relaxed(&pipe->max_buffered))
+		store64_relaxed(&pipe->max_buffered, used);
+	store64_relaxed(&pipe->pending, 0);
+}
+
+/* Reader lock. Then the reader looks whether the writer has saturated: in this order,
+ * while the writer does it the other way round. */
+static void consume(struct weir_pipe *pipe, uint64_t head)
+{
+	store64_relaxed(&pipe->head_again, head);
+	if (weir_pipe_reads_alone(pipe)) /* the writer is this thread */
+		store64_release(&pipe->head, head);
+	else
+		store64_ordered(&pipe->head, head);
 }
 
 static uint64_t writable_room(uint64_t limit, struct weir_writable_rule rule)
@@ -96,94 +126,16 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 		limit = 1;
 	if (limit > ref->span_mask + 1 - WEIR_ASIDE_SIZE)
 		limit = ref->span_mask + 1 - WEIR_ASIDE_SIZE;
+	struct weir_pipe_seen seen = {.mask = WEIR_RING_MIN_MASK};
 	if (load64_relaxed(&pipe->limit) != 0) /* else it was reset: there is no shape yet */
-		weir_pipe_check_writer(ref);
-	uint64_t mask = weir_ring_mask_for(limit + WEIR_ASIDE_SIZE, load64_relaxed(&pipe->mask));
-	struct weir_ring ring = ring_of(ref);
+		seen = weir_pipe_check_writer(ref);
+	uint64_t mask = weir_ring_mask_for(limit + WEIR_ASIDE_SIZE, seen.mask);
+	struct weir_ring ring = ring_of(ref, &seen);
 	store64_relaxed(&pipe->origin, weir_ring_grow(&ring, mask));
 	store64_relaxed(&pipe->mask, mask);
 	store64_relaxed(&pipe->limit, limit);
 	store64_relaxed(&pipe->writable_room, writable_room(limit, rule));
-	keep_shape(pipe);
-}
-
-/* Guesses that are safe whatever the dead owner had done: the next publication
- * rings, the next consumption clears the queue, and who waits for room before that
- * fills it anew. Positions are single stores. What handlers left aside is the next
- * writer's to append, with a descriptor of his own. */
-static void recover_writer(struct weir_pipe *pipe)
-{
-	store64_relaxed(&pipe->tail_again, load64_relaxed(&pipe->tail));
-	keep_shape(pipe);
-	store32_relaxed(&pipe->bells, 0);
-	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
-	store64_relaxed(&pipe->pending, 0);
-	store64_relaxed(&pipe->wake_at, 0);
-	store32_relaxed(&pipe->aside_owner, 0);
-	store32_ordered(&pipe->saturated, WEIR_SATURATED);
-}
-
-/* Who died with both locks may have been about to change the shape. */
-static void recover_reader(struct weir_pipe *pipe)
-{
-	int error = weir_lock_wait(&pipe->write_lock);
-
-	store64_relaxed(&pipe->head_again, load64_relaxed(&pipe->head));
-	if (error == -EOWNERDEAD)
-		recover_writer(pipe);
-	if (error == 0 || error == -EOWNERDEAD)
-		weir_lock_release(&pipe->write_lock);
-}
-
-/* What locking gave: makes the lock ours for this life of the pipe, or tells why not. */
-static int locked(const struct weir_pipe_ref *ref, struct weir_lock *lock, int error)
-{
-	struct weir_pipe *pipe = ref->pipe;
-
-	if (__builtin_expect(error == -EOWNERDEAD, 0)) {
-		if (lock == &pipe->write_lock)
-			recover_writer(pipe);
-		else
-			recover_reader(pipe);
-	} else if (__builtin_expect(error != 0, 0)) {
-		return error;
-	}
-	if (__builtin_expect(load32_relaxed(&pipe->generation) != ref->generation, 0)) {
-		weir_lock_release(lock);
-		return -ESTALE;
-	}
-	return 0;
-}
-
-static int lock(const struct weir_pipe_ref *ref, struct weir_lock *lock)
-{
-	int error = weir_lock_try(lock);
-
-	if (__builtin_expect(error == -EBUSY, 0))
-		error = weir_lock_wait(lock);
-	return locked(ref, lock, error);
-}
-
-int weir_pipe_lock_reader(const struct weir_pipe_ref *ref)
-{
-	return lock(ref, &ref->pipe->read_lock);
-}
-
-int weir_pipe_lock_writer(const struct weir_pipe_ref *ref)
-{
-	return lock(ref, &ref->pipe->write_lock);
-}
-
-int weir_pipe_try_lock_writer(const struct weir_pipe_ref *ref)
-{
-	struct weir_lock *writer = &ref->pipe->write_lock;
-
-	return locked(ref, writer, weir_lock_try(writer));
-}
-
-void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref)
-{
-	weir_lock_release(&ref->pipe->read_lock);
+	weir_pipe_keep_shape(pipe);
 }
 
 uint64_t weir_pipe_used(const struct weir_pipe_ref *ref)
@@ -211,42 +163,20 @@ bool weir_pipe_writable(const struct weir_pipe_ref *ref)
 	return weir_pipe_room(ref) >= load64_relaxed(&ref->pipe->writable_room);
 }
 
-/* An empty ring starts again at the front of its storage, so that small
- * exchanges stay in cache. A reader uses the origin only after it saw a tail
- * that was stored later, and an empty ring has no reader at work. */
-static void rebase(struct weir_pipe *pipe, uint64_t tail)
-{
-	uint64_t moved = load64_relaxed(&pipe->origin) ^ tail;
-
-	if (moved) {
-		store64_relaxed(&pipe->origin, tail);
-		store64_relaxed(&pipe->shape, load64_relaxed(&pipe->shape) ^ moved);
-	}
-}
-
-static void publish(struct weir_pipe *pipe, uint64_t tail, uint64_t used)
-{
-	store64_relaxed(&pipe->tail_again, tail);
-	store64_release(&pipe->tail, tail);
-	if (used > load64_relaxed(&pipe->max_buffered))
-		store64_relaxed(&pipe->max_buffered, used);
-	store64_relaxed(&pipe->pending, 0);
-}
-
 /* Nobody will ever read what was just published: it was never written. A reader
  * at work meanwhile may have it; then it was written before the end. */
 static bool take_back(const struct weir_pipe_ref *ref, uint64_t tail)
 {
 	struct weir_pipe *pipe = ref->pipe;
 
-	if (locked(ref, &pipe->read_lock, weir_lock_try(&pipe->read_lock)) != 0)
+	if (weir_pipe_try_lock_reader(ref) != 0)
 		return false;
 	bool unread = load64_relaxed(&pipe->head) <= tail;
 	if (unread) {
 		store64_relaxed(&pipe->tail_again, tail);
 		store64_release(&pipe->tail, tail);
 	}
-	weir_lock_release(&pipe->read_lock);
+	weir_pipe_unlock_reader(ref);
 	return unread;
 }
 
@@ -274,10 +204,9 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
                    uint64_t beyond)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	weir_pipe_check_writer(ref);
-	uint64_t tail = load64_relaxed(&pipe->tail);
-	uint64_t used = tail - load64_ordered(&pipe->head);
-	uint64_t bound = load64_relaxed(&pipe->limit) + beyond;
+	struct weir_pipe_seen seen = weir_pipe_check_writer(ref);
+	uint64_t tail = seen.tail, used = tail - seen.head;
+	uint64_t bound = seen.limit + beyond;
 	uint64_t room = used < bound ? bound - used : 0;
 
 	if (n > room)
@@ -285,8 +214,8 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	if (n == 0)
 		return 0;
 	if (used == 0)
-		rebase(pipe, tail);
-	struct weir_ring ring = ring_of(ref);
+		rebase(pipe, &seen);
+	struct weir_ring ring = ring_of(ref, &seen);
 	struct weir_span before = *span;
 	store64_relaxed(&pipe->pending, n);
 	weir_ring_copy_in(&ring, tail, span, n);
@@ -314,30 +243,35 @@ ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span 
 	return put(ref, fd, span, n, 0);
 }
 
-size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
-                      uint64_t skip)
+static size_t copy_out(const struct weir_pipe_ref *ref, const struct weir_pipe_seen *seen,
+                       struct weir_span *span, size_t n, uint64_t skip)
 {
-	weir_pipe_check_reader(ref);
-	uint64_t used = weir_pipe_used(ref);
+	struct weir_ring ring = ring_of(ref, seen);
+	uint64_t used = seen->tail - seen->head;
+
 	if (skip >= used)
 		return 0;
 	if (n > used - skip)
 		n = (size_t)(used - skip);
-	struct weir_ring ring = ring_of(ref);
-	weir_ring_copy_out(&ring, load64_relaxed(&ref->pipe->head) + skip, span, n);
+	weir_ring_copy_out(&ring, seen->head + skip, span, n);
 	return n;
+}
+
+size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n,
+                      uint64_t skip)
+{
+	struct weir_pipe_seen seen = weir_pipe_check_reader(ref);
+
+	return copy_out(ref, &seen, span, n, skip);
 }
 
 size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n)
 {
-	struct weir_pipe *pipe = ref->pipe;
+	struct weir_pipe_seen seen = weir_pipe_check_reader(ref);
 
-	n = weir_pipe_peek(ref, span, n, 0);
-	if (n > 0) {
-		uint64_t head = load64_relaxed(&pipe->head) + n;
-		store64_relaxed(&pipe->head_again, head);
-		store64_ordered(&pipe->head, head);
-	}
+	n = copy_out(ref, &seen, span, n, 0);
+	if (n > 0)
+		consume(ref->pipe, seen.head + n);
 	return n;
 }
 
@@ -361,26 +295,65 @@ static uint32_t aside_used(const struct weir_pipe *pipe)
 
 const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
 {
-	weir_pipe_check_reader(ref);
-	uint64_t used = weir_pipe_used(ref), mask = load64_relaxed(&ref->pipe->mask);
-	uint64_t index = (load64_relaxed(&ref->pipe->head) - load64_relaxed(&ref->pipe->origin)) &
-	                 mask;
+	struct weir_pipe_seen seen = weir_pipe_check_reader(ref);
+	uint64_t used = seen.tail - seen.head, index = (seen.head - seen.origin) & seen.mask;
 
 	if (*n > used)
 		*n = (size_t)used;
 	tsan_acquire(&ref->pipe->tail);
-	return index + *n <= mask + 1 ? ref->storage + index : NULL;
+	return index + *n <= seen.mask + 1 ? ref->storage + index : NULL;
 }
 
 size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
 {
-	weir_pipe_check_reader(ref);
-	uint64_t used = weir_pipe_used(ref);
-	struct weir_ring ring = ring_of(ref);
+	struct weir_pipe_seen seen = weir_pipe_check_reader(ref);
+	struct weir_ring ring = ring_of(ref, &seen);
+	uint64_t used = seen.tail - seen.head;
 
 	if (n > used)
 		n = (size_t)used;
-	weir_ring_pieces(&ring, load64_relaxed(&ref->pipe->head), n, piece);
+	weir_ring_pieces(&ring, seen.head, n, piece);
+	return n;
+}
+
+size_t weir_pipe_put_quick(const struct weir_pipe_ref *ref, const void *bytes, size_t n)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	struct weir_pipe_seen seen;
+
+	if (load32_relaxed(&pipe->bells) == 0 ||
+	    (load32_relaxed(&pipe->watch) & (WEIR_WATCH_EDGES | WEIR_WATCH_ROOM)))
+		return 0;
+	if (__builtin_expect(!weir_pipe_writer_sees(ref, &seen), 0))
+		return 0;
+	uint64_t used = seen.tail - seen.head;
+	if (used > seen.limit || n > seen.limit - used)
+		return 0;
+	if (used == 0)
+		rebase(pipe, &seen);
+	struct weir_ring ring = ring_of(ref, &seen);
+	store64_relaxed(&pipe->pending, n);
+	weir_ring_put(&ring, seen.tail, bytes, n);
+	publish(pipe, seen.tail + n, used + n);
+	return n;
+}
+
+size_t weir_pipe_take_quick(const struct weir_pipe_ref *ref, void *bytes, size_t n)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	struct weir_pipe_seen seen;
+
+	if ((load32_relaxed(&pipe->watch) & WEIR_WATCH_INPUT) ||
+	    __builtin_expect(!weir_pipe_reader_sees(ref, &seen), 0))
+		return 0;
+	uint64_t used = seen.tail - seen.head;
+	if (used == 0)
+		return 0;
+	if (n > used)
+		n = (size_t)used;
+	struct weir_ring ring = ring_of(ref, &seen);
+	weir_ring_get(&ring, seen.head, bytes, n);
+	consume(pipe, seen.head + n);
 	return n;
 }
 
@@ -442,7 +415,7 @@ void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 	for (;;) {
 		if (has_aside(pipe, self))
 			append_aside(ref);
-		weir_lock_release(&pipe->write_lock);
+		weir_pipe_leave_writer(ref);
 		/* A handler between the look and the unlock left its bytes to us. */
 		if (!has_aside(pipe, self))
 			return;
@@ -451,25 +424,9 @@ void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 	}
 }
 
-int weir_pipe_lock(const struct weir_pipe_ref *ref)
-{
-	int error = weir_pipe_lock_reader(ref);
-
-	if (error)
-		return error;
-	error = weir_pipe_lock_writer(ref);
-	if (error)
-		weir_pipe_unlock_reader(ref);
-	return error;
-}
-
-void weir_pipe_unlock(const struct weir_pipe_ref *ref)
-{
-	weir_pipe_unlock_writer(ref);
-	weir_pipe_unlock_reader(ref);
-}
-
 bool weir_pipe_is_valid(const struct weir_pipe_ref *ref)
 {
-	return weir_pipe_writer_is_sound(ref) && weir_pipe_reader_is_sound(ref);
+	struct weir_pipe_seen seen;
+
+	return weir_pipe_writer_sees(ref, &seen) && weir_pipe_reader_sees(ref, &seen);
 }

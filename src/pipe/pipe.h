@@ -77,6 +77,10 @@ struct weir_pipe {
 	weir_word64 rules_read;     /* the plan's rules that concern calls here (fault/plan.h) */
 	_Alignas(64) weir_word64 head; /* bytes ever consumed */
 	weir_word64 head_again;     /* stored before it */
+	weir_doubled read_alone;    /* pid of who is at work without the lock, being alone */
+	weir_doubled reset;         /* the reader's next call gives ECONNRESET, once */
+	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
+	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 
 	/* The writer's lines, likewise. */
 	_Alignas(64) struct weir_lock write_lock;
@@ -99,11 +103,10 @@ struct weir_pipe {
 	weir_word64 max_buffered;
 	weir_doubled aside_used;    /* bytes in `aside` */
 	weir_doubled aside_fd;      /* a writer's descriptor + 1, in the process of `aside_owner` */
-	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
+	weir_doubled write_alone;   /* as read_alone */
+	weir_doubled alone;         /* pid: no other process has come near (begin_alone) */
 	weir_word32 writer_cpu;
-	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 	weir_word32 writer_spins;
-	weir_doubled reset;         /* the reader's next call gives ECONNRESET, once */
 
 	/* What seldom changes. */
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
@@ -154,16 +157,36 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation);
 void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
                          struct weir_writable_rule rule);
 
+/* A fresh pair is its creator's alone: while that has one thread, nobody can meet it but
+ * its own signal handlers, and it takes no lock. Any process that locks ends this. */
+void weir_pipe_begin_alone(const struct weir_pipe_ref *ref);
+
+/* Ends that, too, by the process itself, before an end may leave it. */
+void weir_pipe_share(const struct weir_pipe_ref *ref);
+
 /* Lock and unlock. -EDEADLK: this very thread holds it (a signal handler),
  * -ESTALE: the pipe has gone; in both cases nothing is locked. */
 int weir_pipe_lock_reader(const struct weir_pipe_ref *ref);
 int weir_pipe_lock_writer(const struct weir_pipe_ref *ref);
-/* As weir_pipe_lock_writer, but does not wait: -EBUSY where another holds it. */
+/* As these, but do not wait: -EBUSY where another holds it. */
+int weir_pipe_try_lock_reader(const struct weir_pipe_ref *ref);
 int weir_pipe_try_lock_writer(const struct weir_pipe_ref *ref);
 void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref);
 
-/* Appends what signal handlers left aside meanwhile, then unlocks. */
+/* Appends what signal handlers left aside meanwhile, then unlocks; leave only does that. */
 void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref);
+void weir_pipe_leave_writer(const struct weir_pipe_ref *ref);
+
+/* Does the lock's owner, who is the caller, have both ends to itself? That side's lock. */
+static inline bool weir_pipe_reads_alone(const struct weir_pipe *pipe)
+{
+	return load32_relaxed(&pipe->read_alone) != 0;
+}
+
+static inline bool weir_pipe_writes_alone(const struct weir_pipe *pipe)
+{
+	return load32_relaxed(&pipe->write_alone) != 0;
+}
 
 /* Both, in the only allowed order. */
 int weir_pipe_lock(const struct weir_pipe_ref *ref);
@@ -177,6 +200,12 @@ bool weir_pipe_writable(const struct weir_pipe_ref *ref);
 /* Moves min(n, room) bytes in and rings the writer's end `fd`. Writer lock.
  * -EPIPE: the kernel says that nobody will read; nothing moved. */
 ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n);
+
+/* The short ways of both: one piece of `n` bytes, at least 1, where nobody needs
+ * to be told, and a write has room for all of it. 0 where that is not so, or where
+ * something is wrong: nothing has moved. */
+size_t weir_pipe_put_quick(const struct weir_pipe_ref *ref, const void *bytes, size_t n);
+size_t weir_pipe_take_quick(const struct weir_pipe_ref *ref, void *bytes, size_t n);
 
 /* Moves min(n, used) bytes out. Reader lock. */
 size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, size_t n);

@@ -209,6 +209,98 @@ static void owners_die(void)
 	test_pipe_close(&t);
 }
 
+/* A pipe that is this process's alone. */
+static struct test_pipe alone_open(void)
+{
+	struct test_pipe t = test_pipe_open(64);
+
+	store32_relaxed(&weir_own_process, (uint32_t)getpid());
+	weir_pipe_begin_alone(&t.ref);
+	return t;
+}
+
+static bool is_locked(const struct weir_lock *lock)
+{
+	return weir_lock_owner(lock) != 0;
+}
+
+static void alone_takes_no_lock(void)
+{
+	struct test_pipe t = alone_open();
+
+	CHECK_EQ(weir_pipe_lock(&t.ref), 0);
+	CHECK(!is_locked(&t.pipe->read_lock));
+	CHECK(!is_locked(&t.pipe->write_lock));
+	CHECK(weir_pipe_reads_alone(t.pipe));
+	CHECK_EQ(weir_pipe_lock_reader(&t.ref), -EDEADLK); /* as a handler would find it */
+	CHECK_EQ(weir_pipe_try_lock_writer(&t.ref), -EDEADLK);
+	weir_pipe_unlock(&t.ref);
+	CHECK_EQ(test_pipe_put(&t, "bytes", 5), 5);
+	CHECK_TEXT(test_pipe_text(&t, 10), "bytes");
+	t.ref.generation++;
+	CHECK_EQ(weir_pipe_lock(&t.ref), -ESTALE);
+	t.ref.generation--;
+	weir_pipe_share(&t.ref);
+	CHECK_EQ(weir_pipe_lock_writer(&t.ref), 0);
+	CHECK(is_locked(&t.pipe->write_lock));
+	weir_pipe_unlock_writer(&t.ref);
+	store32_relaxed(&weir_own_process, 0);
+	test_pipe_close(&t);
+}
+
+/* Another process comes unannounced, while the one that was alone is at work. */
+static void another_comes_near(void)
+{
+	struct test_pipe t = alone_open();
+	weir_word32 *came = test_shared(sizeof(*came));
+	int status = -1;
+
+	CHECK_EQ(weir_pipe_lock_writer(&t.ref), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		store32_relaxed(&weir_own_process, (uint32_t)getpid());
+		int error = weir_pipe_lock_writer(&t.ref);
+		store32_release(came, 1);
+		weir_pipe_unlock_writer(&t.ref);
+		_exit(error ? 1 : 0);
+	}
+	while (load32_acquire(&t.pipe->alone) != 0) /* it knows of it */
+		usleep(1000);
+	usleep(20000);
+	CHECK_EQ(load32_acquire(came), 0);
+	weir_pipe_unlock_writer(&t.ref);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(load32_acquire(came), 1);
+	CHECK_EQ(weir_pipe_lock_writer(&t.ref), 0);
+	CHECK(is_locked(&t.pipe->write_lock));
+	weir_pipe_unlock_writer(&t.ref);
+	store32_relaxed(&weir_own_process, 0);
+	munmap(came, sizeof(*came));
+	test_pipe_close(&t);
+}
+
+static void lone_owners_die(void)
+{
+	struct test_pipe t = test_pipe_open(64);
+	pid_t child = fork();
+
+	if (child == 0) {
+		store32_relaxed(&weir_own_process, (uint32_t)getpid());
+		weir_pipe_begin_alone(&t.ref);
+		weir_pipe_lock(&t.ref);
+		raise(SIGKILL);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK(weir_pipe_reads_alone(t.pipe));
+	CHECK_EQ(weir_pipe_lock(&t.ref), 0);
+	CHECK_EQ(load32_relaxed(&t.pipe->saturated), WEIR_SATURATED);
+	weir_pipe_unlock(&t.ref);
+	CHECK_EQ(test_pipe_put(&t, "bytes", 5), 5);
+	CHECK_TEXT(test_pipe_text(&t, 10), "bytes");
+	test_pipe_close(&t);
+}
+
 /* The kernel does not know what a child holds that has taken its list away. */
 static void die_unseen(struct test_pipe *t)
 {
@@ -391,7 +483,7 @@ static bool begin_timer(timer_t *timer)
 }
 
 /* Signals all the time while this thread writes and reads. */
-static void handlers_at_any_moment(void)
+static void hand_at_any_moment(bool alone)
 {
 	uint64_t end = os_now_ns() + 300000000;
 	size_t own = 0, got = 0;
@@ -399,6 +491,8 @@ static void handlers_at_any_moment(void)
 	timer_t timer;
 
 	begin_handled(4000, false);
+	store32_relaxed(&weir_own_process, alone ? (uint32_t)getpid() : 0);
+	weir_pipe_begin_alone(&handled.t.ref);
 	CHECK(begin_timer(&timer));
 	while (os_now_ns() < end) {
 		for (int i = 0; i < 50; i++)
@@ -412,7 +506,18 @@ static void handlers_at_any_moment(void)
 	CHECK_EQ(got, own + (size_t)handled.moved);
 	printf("# %zu put, %d by handlers, %d of them aside\n", own, (int)handled.moved,
 	       (int)handled.aside);
+	store32_relaxed(&weir_own_process, 0);
 	test_pipe_close(&handled.t);
+}
+
+static void handlers_at_any_moment(void)
+{
+	hand_at_any_moment(false);
+}
+
+static void handlers_at_any_moment_alone(void)
+{
+	hand_at_any_moment(true);
 }
 
 /* A wild length in the shared words ends in a message, not in a wild copy. */
@@ -569,6 +674,11 @@ static void two_threads(void)
 
 int main(void)
 {
+	/* Before there is a second thread. */
+	RUN(alone_takes_no_lock);
+	RUN(another_comes_near);
+	RUN(lone_owners_die);
+	RUN(handlers_at_any_moment_alone);
 	RUN(exact_counts);
 	RUN(peeks_leave_the_bytes);
 	RUN(what_poll_calls_writable);

@@ -111,6 +111,8 @@ uint64_t weir_ring_grow(const struct weir_ring *ring, uint64_t mask)
 	uint64_t index = (head - ring->origin) & ring->mask;
 	uint64_t size = ring->mask + 1;
 
+	if (used > size)
+		used = size;
 	if (mask > ring->mask && index + used > size)
 		memcpy(ring->storage + size, ring->storage, (size_t)(index + used - size));
 	return head - index;

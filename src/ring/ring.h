@@ -12,9 +12,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "base/atomic.h"
+#include "base/tsan.h"
 
 /* Where the caller's bytes are, and how far a transfer has come in them. */
 struct weir_span {
@@ -43,6 +45,32 @@ void weir_ring_copy_in(const struct weir_ring *ring, uint64_t at, struct weir_sp
 
 /* Copies `n` bytes from position `at` on to the span, and advances the span. */
 void weir_ring_copy_out(const struct weir_ring *ring, uint64_t at, struct weir_span *span, size_t n);
+
+/* The same of one piece of memory. */
+static inline void weir_ring_put(const struct weir_ring *ring, uint64_t at, const void *bytes,
+                                 size_t n)
+{
+	uint64_t index = (at - ring->origin) & ring->mask;
+	size_t straight = (size_t)(ring->mask + 1 - index);
+
+	tsan_acquire(ring->head);
+	memcpy(ring->storage + index, bytes, n < straight ? n : straight);
+	if (__builtin_expect(n > straight, 0))
+		memcpy(ring->storage, (const unsigned char *)bytes + straight, n - straight);
+	tsan_release(ring->tail);
+}
+
+static inline void weir_ring_get(const struct weir_ring *ring, uint64_t at, void *bytes, size_t n)
+{
+	uint64_t index = (at - ring->origin) & ring->mask;
+	size_t straight = (size_t)(ring->mask + 1 - index);
+
+	tsan_acquire(ring->tail);
+	memcpy(bytes, ring->storage + index, n < straight ? n : straight);
+	if (__builtin_expect(n > straight, 0))
+		memcpy((unsigned char *)bytes + straight, ring->storage, n - straight);
+	tsan_release(ring->head);
+}
 
 /* Where `n` bytes from position `at` on lie. Gives the number of pieces, at most two. */
 size_t weir_ring_pieces(const struct weir_ring *ring, uint64_t at, size_t n, struct iovec piece[2]);

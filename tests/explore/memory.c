@@ -291,6 +291,13 @@ void __tsan_write_range(void *at, size_t size)
 	(void)at, (void)size;
 }
 
+void __tsan_atomic_signal_fence(int order);
+
+void __tsan_atomic_signal_fence(int order)
+{
+	(void)order;
+}
+
 /* ---- names, for the trace ---- */
 
 struct field {
@@ -321,6 +328,8 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, sleepers),      FIELD(weir_pipe, aside),
         FIELD(weir_pipe, aside_owner),   FIELD(weir_pipe, head_again),
         FIELD(weir_pipe, tail_again),    FIELD(weir_pipe, shape),
+        FIELD(weir_pipe, read_alone),    FIELD(weir_pipe, write_alone),
+        FIELD(weir_pipe, alone),
 };
 
 static const struct field end_fields[] = {

@@ -234,6 +234,8 @@ int os_timeout_ms(int fd, int option)
 	return -1;
 }
 
+weir_word32 weir_own_process;
+
 uint32_t os_thread(void)
 {
 	return tid_of(world.current);

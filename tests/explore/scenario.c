@@ -25,7 +25,9 @@ static ssize_t send_from(int side, int writer, size_t from, size_t n, int flags)
 	for (size_t i = 0; i < n; i++)
 		bytes[i] = byte_of(writer, from + i);
 	trace("writes %zu", n);
-	ssize_t sent = weir_end_send(&ends[side], weir_span_of(&iov, 1), n, flags | MSG_NOSIGNAL);
+	ssize_t sent = n > 0 ? (ssize_t)weir_end_send_quick(&ends[side], bytes, n) : 0;
+	if (sent == 0)
+		sent = weir_end_send(&ends[side], weir_span_of(&iov, 1), n, flags | MSG_NOSIGNAL);
 	trace("has written: %zd", sent);
 	return sent;
 }
@@ -37,7 +39,10 @@ static ssize_t receive(int side, size_t n, int flags)
 
 	MUST(t->logged + n <= LOG_MAX);
 	trace("reads %zu", n);
-	ssize_t got = weir_end_receive(&ends[side], weir_span_of(&iov, 1), n, flags);
+	bool plain = n > 0 && !(flags & ~MSG_DONTWAIT);
+	ssize_t got = plain ? (ssize_t)weir_end_receive_quick(&ends[side], iov.iov_base, n) : 0;
+	if (got == 0)
+		got = weir_end_receive(&ends[side], weir_span_of(&iov, 1), n, flags);
 	trace("has read: %zd", got);
 	t->result = (int)got;
 	if (got > 0 && !(flags & MSG_PEEK))
@@ -411,18 +416,38 @@ static void leave_reading(void)
 	leave(1);
 }
 
-/* Writes until nobody reads. */
-static void put_until_broken(void)
+/* Whoever read has gone, or has shut down, and is done with it: what is written from now
+ * on fails. */
+static bool nobody_reads(void)
+{
+	return world.kernel.socket[0].shut_write && (world.thread[1].state == THREAD_FINISHED ||
+	                                             world.thread[1].state == THREAD_DEAD);
+}
+
+/* Writes until nobody reads, so many at a time. */
+static void put_until_broken(size_t n)
 {
 	ssize_t sent;
 	size_t total = 0;
 
 	do {
 		between_calls();
-		sent = send_from(0, world.current, total, 2, 0);
+		bool over = nobody_reads();
+		sent = send_from(0, world.current, total, n, 0);
+		MUST(!over || sent == -EPIPE);
 		total += sent > 0 ? (size_t)sent : 0;
 	} while (sent > 0 && total < BYTES_MAX);
 	MUST(sent == -EPIPE || total >= BYTES_MAX);
+}
+
+static void put_twos_until_broken(void)
+{
+	put_until_broken(2);
+}
+
+static void put_ones_until_broken(void)
+{
+	put_until_broken(1);
 }
 
 /* What was written before is read, then comes the end. */
@@ -522,7 +547,9 @@ static void put_until_broken_by(short (*wait)(void))
 {
 	for (size_t total = 0; total < BYTES_MAX;) {
 		between_calls();
+		bool over = nobody_reads();
 		ssize_t sent = send_from(0, world.current, total, 1, MSG_DONTWAIT);
+		MUST(!over || sent == -EPIPE);
 		total += sent > 0;
 		if (sent == -EPIPE)
 			return;
@@ -872,15 +899,19 @@ const struct scenario scenarios[] = {
         {.name = "close-writers", .capacity = 1, .finish = one_of_each_came,
          .actor = {AT_A(put_1_and_leave), AT_A(put_1_and_leave), AT_B(take_all)}},
         {.name = "close-reader", .capacity = 1, .finish = at_most_eight_came,
-         .actor = {AT_A(put_until_broken), AT_B(take_1_and_leave)}},
+         .actor = {AT_A(put_twos_until_broken), AT_B(take_1_and_leave)}},
+        {.name = "close-reader-room", .capacity = 4, .finish = at_most_eight_came,
+         .actor = {AT_A(put_ones_until_broken), AT_B(take_1_and_leave)}},
         {.name = "close-at-once", .capacity = 2, .finish = at_most_eight_came,
-         .actor = {AT_A(put_until_broken), AT_B(leave_reading)}},
+         .actor = {AT_A(put_twos_until_broken), AT_B(leave_reading)}},
         {.name = "close-stale", .capacity = 1,
          .actor = {AT_A(put_1_and_await_end), AT_B(take_1_and_leave)}},
         {.name = "shut-writer", .capacity = 1, .finish = two_came,
          .actor = {AT_A(put_2_and_shut), AT_B(take_all)}},
         {.name = "shut-reader", .capacity = 1, .finish = at_most_eight_came,
-         .actor = {AT_A(put_until_broken), AT_B(take_1_and_shut)}},
+         .actor = {AT_A(put_twos_until_broken), AT_B(take_1_and_shut)}},
+        {.name = "shut-reader-room", .capacity = 4, .finish = at_most_eight_came,
+         .actor = {AT_A(put_ones_until_broken), AT_B(take_1_and_shut)}},
         {.name = "shut-own-writer", .capacity = 1, .finish = written_came,
          .actor = {AT_A(put_2_unless_broken), AT_A(shut_writing), AT_B(take_all)}},
         {.name = "shut-own-reader", .capacity = 1, .finish = at_most_two_came,
@@ -893,7 +924,9 @@ const struct scenario scenarios[] = {
                    AT_A(put_1_and_leave),
                    AT_B(take_all)}},
         {.name = "kill-reader", .capacity = 1, .finish = nothing_doubled,
-         .actor = {AT_A(put_until_broken), AT_B(take_1_and_leave, .may_be_killed = true)}},
+         .actor = {AT_A(put_twos_until_broken), AT_B(take_1_and_leave, .may_be_killed = true)}},
+        {.name = "kill-reader-room", .capacity = 4, .finish = nothing_doubled,
+         .actor = {AT_A(put_ones_until_broken), AT_B(take_1_and_leave, .may_be_killed = true)}},
         {.name = "kill-rival-reader", .capacity = 1, .bound = 1, .finish = nothing_doubled,
          .actor = {AT_A(put_2_and_leave),
                    AT_B(take_1_and_leave, .may_be_killed = true),
@@ -964,6 +997,13 @@ const struct scenario scenarios[] = {
         {.name = "kill-reader-epoll", .capacity = 1, .bound = 2, .finish = nothing_doubled,
          .actor = {AT_A(watch_edges_and_put_until_broken),
                    AT_B(take_1_and_leave, .may_be_killed = true)}},
+
+        {.name = "kill-hand-over", .capacity = 1, .bound = 1, .finish = two_came,
+         .actor = {AT_A(put_2_by_either),
+                   AT_A(hand_over, .may_be_killed = true),
+                   AT_B(take_2_by_either)}},
+        {.name = "kill-widen", .capacity = 1, .bound = 1, .finish = three_came,
+         .actor = {AT_A(put_3), AT_A(widen, .may_be_killed = true), AT_B(take_3)}},
 
         {.name = "self-pipe", .capacity = 2, .finish = own_came,
          .actor = {AT_BOTH(take_own_waiting, .handler = handler_puts_to_self),

@@ -12,7 +12,8 @@
 
 enum {
 	OPTIONS_MAX = 4 * THREADS_MAX,
-	STEPS_MAX = 20000,          /* of one schedule: more is a loop */
+	STEPS_MAX = 20000,          /* of one schedule */
+	STEPS_LOOP = 1000,          /* so many may be a loop: then each state is remembered */
 	PIECES_MAX = 32,
 };
 
@@ -100,13 +101,23 @@ static void add_steps_of(struct options *o, int i, int left)
 		add(o, STEP_SIGNAL, i, cost);
 }
 
+/* Is `t` about to use a word that `writer` has stored to, or to write it out as well? */
+static bool meets(const struct thread *t, const struct thread *writer)
+{
+	if (t->op.kind >= OP_LOAD && t->op.kind <= OP_UPDATE && has_store_to(writer, t->op.at))
+		return true;
+	for (uint32_t i = 0; i < t->stores_count; i++)
+		if (has_store_to(writer, t->stores[i].at))
+			return true;
+	return false;
+}
+
 /* Who wrote a word may have it written out before another one uses it, or behind. */
 static bool is_awaited(const struct thread *writer, const struct options *o)
 {
 	for (int i = 0; i < o->count; i++) {
 		const struct thread *t = &world.thread[o->step[i].thread];
-		if (t != writer && t->op.kind >= OP_LOAD && t->op.kind <= OP_UPDATE &&
-		    has_store_to(writer, t->op.at))
+		if (t != writer && meets(t, writer))
 			return true;
 	}
 	return false;
@@ -418,7 +429,7 @@ static bool visit(struct found *f, int *left)
 		check_storage();
 		return !failure[0] && go_back(f, 1, left);
 	}
-	if (o.count == 1) {
+	if (o.count == 1 && path_length < STEPS_LOOP) {
 		go(f, o.step[0], left);
 		return true;
 	}

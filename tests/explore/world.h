@@ -6,6 +6,12 @@
  * thread could notice, and tells which; the search decides who goes on. Stores wait in
  * the thread's store buffer until an x86-64 would have to write them out (or the search
  * lets it happen), so what a missing fence allows is seen.
+ *
+ * A system call happens at once, but for a send that waits: it takes its memory first
+ * and is found to be unreadable then. Left out: waiting by looking (all threads seem to
+ * run on one processor), timeouts, the limit of a wait for a lock, several threads of
+ * one process, rules, seccomp, the search for deadlocks, and that compilers may move
+ * relaxed accesses.
  */
 #ifndef WEIR_TESTS_EXPLORE_WORLD_H
 #define WEIR_TESTS_EXPLORE_WORLD_H

@@ -745,6 +745,15 @@ EACH_NAME(syscall)
 	return syscall(SYS_read, a, bytes, 8) == 8;
 }
 
+EACH_NAME(unshare)
+{
+	return unshare(0) == 0;
+}
+EACH_NAME(setns)
+{
+	return setns(-1, 0) == -1 && errno == EBADF;
+}
+
 static struct rlimit limit;
 
 EACH_NAME(getrlimit)
@@ -773,41 +782,141 @@ EACH_NAME(prlimit64)
 	return prlimit64(getpid(), RLIMIT_AS, NULL, (struct rlimit64 *)&limit) == 0;
 }
 
+#define NAME(name)                                                                                 \
+	{                                                                                          \
+#name, call_##name                                                                 \
+	}
+
 static const struct {
 	const char *name;
 	int (*call)(void);
 } all[] = {
-#define NAME(name) {#name, call_##name},
-        NAME(read) NAME(__read_chk) NAME(readv) NAME(preadv2) NAME(preadv64v2) NAME(recv) NAME(__recv_chk) NAME(recvfrom) NAME(__recvfrom_chk) NAME(
-                recvmsg) NAME(recvmmsg) NAME(write) NAME(writev) NAME(pwritev2) NAME(pwritev64v2) NAME(send) NAME(sendto)
-                NAME(sendmsg) NAME(sendmmsg) NAME(sendfile) NAME(sendfile64) NAME(splice) NAME(poll) NAME(__poll_chk) NAME(
-                        ppoll) NAME(__ppoll_chk) NAME(select) NAME(pselect) NAME(epoll_ctl) NAME(epoll_wait) NAME(epoll_pwait)
-                        NAME(epoll_pwait2) NAME(socketpair) NAME(socket) NAME(accept) NAME(accept4) NAME(pipe) NAME(
-                                pipe2) NAME(open) NAME(open64) NAME(__open_2) NAME(__open64_2) NAME(openat) NAME(openat64) NAME(__openat_2)
-                                NAME(__openat64_2) NAME(creat) NAME(creat64) NAME(eventfd) NAME(epoll_create) NAME(epoll_create1) NAME(
-                                        signalfd) NAME(timerfd_create) NAME(inotify_init) NAME(inotify_init1) NAME(memfd_create)
-                                        NAME(mkstemp) NAME(mkstemp64) NAME(mkostemp) NAME(mkostemp64) NAME(pidfd_open) NAME(pidfd_getfd) NAME(
-                                                close) NAME(close_range) NAME(closefrom) NAME(shutdown) NAME(dup) NAME(dup2)
-                                                NAME(dup3) NAME(fcntl) NAME(fcntl64) NAME(ioctl) NAME(getsockopt) NAME(
-                                                        setsockopt) NAME(sockatmark) NAME(fork) NAME(_Fork) NAME(vfork)
-                                                        NAME(prctl) NAME(wait) NAME(waitpid) NAME(wait3) NAME(wait4) NAME(
-                                                                waitid) NAME(_exit) NAME(_Exit) NAME(execve) NAME(execv) NAME(execvp)
-                                                                NAME(execvpe) NAME(execl) NAME(execlp) NAME(execle) NAME(
-                                                                        fexecve) NAME(execveat) NAME(posix_spawn) NAME(posix_spawnp)
-                                                                        NAME(system) NAME(popen) NAME(fdopen) NAME(
-                                                                                fopen) NAME(fopen64) NAME(freopen) NAME(freopen64)
-                                                                                NAME(tmpfile) NAME(fileno) NAME(fileno_unlocked) NAME(
-                                                                                        vdprintf) NAME(__vdprintf_chk) NAME(dprintf)
-                                                                                        NAME(__dprintf_chk) NAME(aio_read) NAME(
-                                                                                                aio_read64) NAME(aio_write) NAME(aio_write64)
-                                                                                                NAME(dlopen) NAME(dlmopen) NAME(
-                                                                                                        syscall) NAME(getrlimit)
-                                                                                                        NAME(getrlimit64) NAME(
-                                                                                                                setrlimit)
-                                                                                                                NAME(setrlimit64) NAME(
-                                                                                                                        prlimit)
-                                                                                                                        NAME(prlimit64)
-#undef NAME
+        NAME(read),
+        NAME(__read_chk),
+        NAME(readv),
+        NAME(preadv2),
+        NAME(preadv64v2),
+        NAME(recv),
+        NAME(__recv_chk),
+        NAME(recvfrom),
+        NAME(__recvfrom_chk),
+        NAME(recvmsg),
+        NAME(recvmmsg),
+        NAME(write),
+        NAME(writev),
+        NAME(pwritev2),
+        NAME(pwritev64v2),
+        NAME(send),
+        NAME(sendto),
+        NAME(sendmsg),
+        NAME(sendmmsg),
+        NAME(sendfile),
+        NAME(sendfile64),
+        NAME(splice),
+        NAME(poll),
+        NAME(__poll_chk),
+        NAME(ppoll),
+        NAME(__ppoll_chk),
+        NAME(select),
+        NAME(pselect),
+        NAME(epoll_ctl),
+        NAME(epoll_wait),
+        NAME(epoll_pwait),
+        NAME(epoll_pwait2),
+        NAME(socketpair),
+        NAME(socket),
+        NAME(accept),
+        NAME(accept4),
+        NAME(pipe),
+        NAME(pipe2),
+        NAME(open),
+        NAME(open64),
+        NAME(__open_2),
+        NAME(__open64_2),
+        NAME(openat),
+        NAME(openat64),
+        NAME(__openat_2),
+        NAME(__openat64_2),
+        NAME(creat),
+        NAME(creat64),
+        NAME(eventfd),
+        NAME(epoll_create),
+        NAME(epoll_create1),
+        NAME(signalfd),
+        NAME(timerfd_create),
+        NAME(inotify_init),
+        NAME(inotify_init1),
+        NAME(memfd_create),
+        NAME(mkstemp),
+        NAME(mkstemp64),
+        NAME(mkostemp),
+        NAME(mkostemp64),
+        NAME(pidfd_open),
+        NAME(pidfd_getfd),
+        NAME(close),
+        NAME(close_range),
+        NAME(closefrom),
+        NAME(shutdown),
+        NAME(dup),
+        NAME(dup2),
+        NAME(dup3),
+        NAME(fcntl),
+        NAME(fcntl64),
+        NAME(ioctl),
+        NAME(getsockopt),
+        NAME(setsockopt),
+        NAME(sockatmark),
+        NAME(fork),
+        NAME(_Fork),
+        NAME(vfork),
+        NAME(prctl),
+        NAME(wait),
+        NAME(waitpid),
+        NAME(wait3),
+        NAME(wait4),
+        NAME(waitid),
+        NAME(_exit),
+        NAME(_Exit),
+        NAME(execve),
+        NAME(execv),
+        NAME(execvp),
+        NAME(execvpe),
+        NAME(execl),
+        NAME(execlp),
+        NAME(execle),
+        NAME(fexecve),
+        NAME(execveat),
+        NAME(posix_spawn),
+        NAME(posix_spawnp),
+        NAME(system),
+        NAME(popen),
+        NAME(fdopen),
+        NAME(fopen),
+        NAME(fopen64),
+        NAME(freopen),
+        NAME(freopen64),
+        NAME(tmpfile),
+        NAME(fileno),
+        NAME(fileno_unlocked),
+        NAME(vdprintf),
+        NAME(__vdprintf_chk),
+        NAME(dprintf),
+        NAME(__dprintf_chk),
+        NAME(aio_read),
+        NAME(aio_read64),
+        NAME(aio_write),
+        NAME(aio_write64),
+        NAME(dlopen),
+        NAME(dlmopen),
+        NAME(syscall),
+        NAME(unshare),
+        NAME(setns),
+        NAME(getrlimit),
+        NAME(getrlimit64),
+        NAME(setrlimit),
+        NAME(setrlimit64),
+        NAME(prlimit),
+        NAME(prlimit64),
 };
 
 /* ---- running ---- */

@@ -1,3 +1,3 @@
-# src/pipe/pipe.c kill-rival-writer
+# src/pipe/lock.c kill-rival-writer
 # The queue is taken for full after its owner died.
 /WEIR_PERHAPS_LOWERED/d

@@ -1,0 +1,239 @@
+/* The two locks of a pipe, which are not taken while one thread has both ends to itself. */
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/os.h"
+#include "pipe/check.h"
+
+enum {
+	LONE_WAIT_NS = 100 * 1000,
+	BARRIER_NS = 20 * 1000 * 1000,
+};
+
+/* A lock, and the word of who works without it. */
+struct side {
+	struct weir_lock *lock;
+	weir_doubled *alone;
+};
+
+static inline struct side reader_of(const struct weir_pipe_ref *ref)
+{
+	return (struct side){&ref->pipe->read_lock, &ref->pipe->read_alone};
+}
+
+static inline struct side writer_of(const struct weir_pipe_ref *ref)
+{
+	return (struct side){&ref->pipe->write_lock, &ref->pipe->write_alone};
+}
+
+/* Guesses that are safe whatever the dead owner had done: the next publication
+ * rings, the next consumption clears the queue, and who waits for room before that
+ * fills it anew. Positions are single stores. What handlers left aside is the next
+ * writer's to append, with a descriptor of his own. */
+static void recover_writer(struct weir_pipe *pipe)
+{
+	store64_relaxed(&pipe->tail_again, load64_relaxed(&pipe->tail));
+	weir_pipe_keep_shape(pipe);
+	store32_relaxed(&pipe->bells, 0);
+	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
+	store64_relaxed(&pipe->pending, 0);
+	store64_relaxed(&pipe->wake_at, 0);
+	store32_relaxed(&pipe->aside_owner, 0);
+	store32_ordered(&pipe->saturated, WEIR_SATURATED);
+}
+
+/* Who died with both locks may have been about to change the shape. */
+static void recover_reader(struct weir_pipe *pipe)
+{
+	int error = weir_lock_wait(&pipe->write_lock);
+
+	store64_relaxed(&pipe->head_again, load64_relaxed(&pipe->head));
+	if (error == -EOWNERDEAD)
+		recover_writer(pipe);
+	if (error == 0 || error == -EOWNERDEAD)
+		weir_lock_release(&pipe->write_lock);
+}
+
+static void recover(struct weir_pipe *pipe, struct side side)
+{
+	if (side.lock == &pipe->write_lock)
+		recover_writer(pipe);
+	else
+		recover_reader(pipe);
+}
+
+/* ---- alone ---- */
+
+static inline bool is_anothers(const struct weir_pipe *pipe)
+{
+	uint32_t whose = load32_relaxed(&pipe->alone);
+
+	return whose != 0 && whose != load32_relaxed(&weir_own_process);
+}
+
+/* That other one stores that it is at work, then looks whether it is still alone, without
+ * a fence between: here the kernel makes one on all processors. Where it has no such call
+ * (ENOSYS), a pause is long enough for every store buffer. */
+static void come_near(struct weir_pipe *pipe)
+{
+	static const struct timespec pause = {0, BARRIER_NS};
+
+	store32_ordered(&pipe->alone, 0);
+	if (os_call(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0, 0, 0, 0) != 0)
+		os_call(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
+}
+
+static bool has_died(uint32_t pid)
+{
+	bool strangers = weir_lock_strangers && load32_acquire(weir_lock_strangers);
+
+	return !strangers && !os_task_lives(pid);
+}
+
+/* Who has the lock waits for who works without it: that one is soon done, or has been
+ * killed. */
+static __attribute__((noinline)) void wait_for_lone(struct weir_pipe *pipe, struct side side)
+{
+	static const struct timespec pause = {0, LONE_WAIT_NS};
+	uint32_t pid;
+
+	if (is_anothers(pipe))
+		come_near(pipe);
+	while ((pid = load32_acquire(side.alone)) != 0) {
+		if (has_died(pid)) {
+			recover(pipe, side);
+			store32_relaxed(side.alone, 0);
+			return;
+		}
+		os_call(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
+	}
+}
+
+/* True where no lock is needed: `*error` says what came of it. A handler may come
+ * between any two of these steps, but it leaves things as it found them. */
+static inline bool enter_alone(const struct weir_pipe_ref *ref, struct side side, int *error)
+{
+	struct weir_pipe *pipe = ref->pipe;
+	uint32_t own = load32_relaxed(&weir_own_process);
+
+	if (own == 0 || load32_relaxed(&pipe->alone) != own || !os_single_threaded())
+		return false;
+	*error = -EDEADLK;
+	if (__builtin_expect(load32_relaxed(side.alone) != 0, 0))
+		return true;
+	store32_relaxed(side.alone, own);
+	atomic_signal_fence(memory_order_seq_cst);
+	bool stale = load32_relaxed(&pipe->generation) != ref->generation;
+	*error = 0;
+	if (__builtin_expect(load32_relaxed(&pipe->alone) == own && !stale, 1))
+		return true;
+	store32_release(side.alone, 0);
+	*error = -ESTALE;
+	return stale;
+}
+
+void weir_pipe_begin_alone(const struct weir_pipe_ref *ref)
+{
+	store32_relaxed(&ref->pipe->alone, load32_relaxed(&weir_own_process));
+}
+
+void weir_pipe_share(const struct weir_pipe_ref *ref)
+{
+	store32_ordered(&ref->pipe->alone, 0);
+}
+
+/* ---- together ---- */
+
+/* What locking gave: makes the lock ours for this life of the pipe, or tells why not. */
+static inline int locked(const struct weir_pipe_ref *ref, struct side side, int error)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	if (__builtin_expect(error == -EOWNERDEAD, 0))
+		recover(pipe, side);
+	else if (__builtin_expect(error != 0, 0))
+		return error;
+	if (__builtin_expect(load32_acquire(side.alone) != 0 || is_anothers(pipe), 0))
+		wait_for_lone(pipe, side);
+	if (__builtin_expect(load32_relaxed(&pipe->generation) != ref->generation, 0)) {
+		weir_lock_release(side.lock);
+		return -ESTALE;
+	}
+	return 0;
+}
+
+static inline int try_lock(const struct weir_pipe_ref *ref, struct side side)
+{
+	int error;
+
+	if (enter_alone(ref, side, &error))
+		return error;
+	return locked(ref, side, weir_lock_try(side.lock));
+}
+
+static inline int lock(const struct weir_pipe_ref *ref, struct side side)
+{
+	int error = try_lock(ref, side);
+
+	if (__builtin_expect(error == -EBUSY, 0))
+		return locked(ref, side, weir_lock_wait(side.lock));
+	return error;
+}
+
+static inline void leave(struct side side)
+{
+	if (load32_relaxed(side.alone) != 0)
+		store32_release(side.alone, 0);
+	else
+		weir_lock_release(side.lock);
+}
+
+int weir_pipe_lock_reader(const struct weir_pipe_ref *ref)
+{
+	return lock(ref, reader_of(ref));
+}
+
+int weir_pipe_lock_writer(const struct weir_pipe_ref *ref)
+{
+	return lock(ref, writer_of(ref));
+}
+
+int weir_pipe_try_lock_reader(const struct weir_pipe_ref *ref)
+{
+	return try_lock(ref, reader_of(ref));
+}
+
+int weir_pipe_try_lock_writer(const struct weir_pipe_ref *ref)
+{
+	return try_lock(ref, writer_of(ref));
+}
+
+void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref)
+{
+	leave(reader_of(ref));
+}
+
+void weir_pipe_leave_writer(const struct weir_pipe_ref *ref)
+{
+	leave(writer_of(ref));
+}
+
+int weir_pipe_lock(const struct weir_pipe_ref *ref)
+{
+	int error = weir_pipe_lock_reader(ref);
+
+	if (error)
+		return error;
+	error = weir_pipe_lock_writer(ref);
+	if (error)
+		weir_pipe_unlock_reader(ref);
+	return error;
+}
+
+void weir_pipe_unlock(const struct weir_pipe_ref *ref)
+{
+	weir_pipe_unlock_writer(ref);
+	weir_pipe_unlock_reader(ref);
+}
