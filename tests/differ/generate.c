@@ -228,8 +228,8 @@ static bool is_in_use(struct world *w, int process, int place)
 {
 	for (int i = 0; i < ACTORS; i++) {
 		const struct actor_state *a = &w->actor[i];
-		if (a->waiting != WAITS_NOT && a->pair >= 0 && a->process == process &&
-		    a->place == place)
+		if (a->waiting != WAITS_NOT && a->process == process &&
+		    (a->pair < 0 || a->place == place))
 			return true;
 	}
 	return false;
@@ -730,6 +730,11 @@ static void shut(struct world *w, int actor)
 	if (place < 0)
 		return;
 	struct object *o = object_at(w, process, place);
+	/* Who watches a full direction is told of room by its end (differences/). */
+	if (o && o->kind == END &&
+	    ((way_out(w, o)->full && o->watched_out) ||
+	     (way_in(w, o)->full && w->object[o->peer].watched_out)))
+		return;
 	struct call *c = add(w, actor, CALL_shutdown);
 	c->a[0] = place;
 	c->a[1] = one_in(w, 30) ? 7 : below(w, 3);

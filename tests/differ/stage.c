@@ -190,6 +190,7 @@ static void map(void)
 
 void stage_open(void)
 {
+	close_range(3, ~0U, 0); /* what was inherited must not shift the program's numbers */
 	int fd = memfd_create("stage", 0);
 
 	if (fd < 0 || dup2(fd, STAGE_FD) < 0 || ftruncate(fd, sizeof(*stage)) != 0)
