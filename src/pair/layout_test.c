@@ -72,6 +72,7 @@ AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
 AT(struct weir_pipe, generation, 376);
 AT(struct weir_pipe, sleepers, 384);
+AT(struct weir_pipe, marker, 380);
 AT(struct weir_pipe, aside, 576);
 #endif
 

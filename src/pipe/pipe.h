@@ -107,6 +107,7 @@ struct weir_pipe {
 	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
 	weir_word32 reader_life;    /* of who last read (pair/life.h); 0: unknown, ask */
 	weir_word32 generation;     /* of the slot: a reference to an older one is void */
+	weir_word32 marker;         /* byte that ends the bells; MARKER_DUE: it may not be sent */
 
 	/* Who sleeps, as far as there is place: [0] readers, [1] writers. */
 	_Alignas(64) struct weir_sleeper sleepers[2][WEIR_SLEEPERS_MAX];

@@ -319,7 +319,7 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, carrier),       FIELD(weir_pipe, hand_over),
         FIELD(weir_pipe, reader_life),   FIELD(weir_pipe, generation),
         FIELD(weir_pipe, sleepers),      FIELD(weir_pipe, aside),
-        FIELD(weir_pipe, aside_owner),
+        FIELD(weir_pipe, aside_owner),   FIELD(weir_pipe, marker),
 };
 
 static const struct field end_fields[] = {
