@@ -54,5 +54,5 @@ found() {
 		found "$(basename "$sed" .sed)"
 		count=$((count + 1))
 	done
-	[ "$count" -ge 14 ]
+	[ "$count" -ge 15 ]
 }

@@ -47,7 +47,7 @@ int weir_bare_wait_input(const struct weir_end *end)
 	ssize_t n = os_read_wait(end->fd, &byte, 1);
 	if (n <= 0)
 		return (int)n;
-	if (weir_bell_is_last(byte))
+	if (weir_bell_is_last(&end->in, byte))
 		store32_release(&pipe->carrier, WEIR_BY_KERNEL);
 	return WEIR_WAIT_AGAIN;
 }

@@ -77,8 +77,10 @@ static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, si
 	struct weir_span *from = span;
 	struct weir_pipe *pipe = end->out.pipe;
 
-	if (__builtin_expect(load32_relaxed(&pipe->carrier) != WEIR_BY_RING, 0))
+	if (__builtin_expect(load32_relaxed(&pipe->carrier) != WEIR_BY_RING, 0)) {
+		weir_bell_hand_over(&end->out, end->fd);
 		return WEIR_TO_KERNEL;
+	}
 	if (__builtin_expect(load32_relaxed(&pipe->hand_over), 0) &&
 	    weir_bell_hand_over(&end->out, end->fd) == 0)
 		return WEIR_TO_KERNEL;

@@ -212,9 +212,10 @@ static int settle_empty(const struct weir_end *end, bool force)
 	if (!weir_pipe_is_valid(&end->in))
 		weir_damaged("what a pipe's reader is about to wait for");
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING) {
-		result = WEIR_WAIT_AGAIN;
 		if (weir_end_follow(end))
 			result = WEIR_TO_KERNEL;
+		else if (weir_pipe_used(&end->in) > 0)
+			result = WEIR_WAIT_AGAIN;
 	} else if (weir_pipe_used(&end->in) > 0) {
 		result = WEIR_WAIT_AGAIN;
 	} else if (force || load32_relaxed(&pipe->bells) ||
@@ -341,6 +342,7 @@ static int prepare_room(const struct weir_end *end, int flags, size_t left)
 	if (error)
 		return lock_failed(error);
 	if (load32_relaxed(&out->pipe->carrier) != WEIR_BY_RING) {
+		weir_bell_hand_over(out, end->fd);
 		result = WEIR_TO_KERNEL;
 	} else if (weir_pipe_room(out) > 0) {
 		result = WEIR_WAIT_AGAIN;

@@ -71,6 +71,7 @@ AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
 AT(struct weir_pipe, generation, 224);
 AT(struct weir_pipe, sleepers, 384);
+AT(struct weir_pipe, marker, 104);
 AT(struct weir_pipe, aside, 576);
 
 enum { LINE = 64 };

@@ -9,7 +9,8 @@
 
 enum {
 	BELL = 0,
-	MARKER = 1,                 /* the last byte that is ours after a hand-over */
+	MARKER_FIRST = 1,           /* the last byte that is ours after a hand-over */
+	MARKER_DUE = 256,           /* beside it: nobody knows whether it was sent */
 	PADDING = 1500,             /* bytes of one message that fills, never the last one */
 	BELLS_MAX = 512,            /* bound on loops that fill or empty the queue */
 	EDGES_MAX = 60,             /* unread events of an edge-triggered watcher */
@@ -190,17 +191,53 @@ const void *weir_bell_unreadable(void)
 	return (const void *)at;
 }
 
+static unsigned char marker_of(const struct weir_pipe *pipe)
+{
+	return (unsigned char)load32_relaxed(&pipe->marker);
+}
+
+static bool is_marker_due(const struct weir_pipe *pipe)
+{
+	return load32_relaxed(&pipe->marker) & MARKER_DUE;
+}
+
+/* Each attempt has a byte of its own, so that a second one after a death is told from
+ * what the first may have left. There is no data behind that yet. */
+static void choose_marker(struct weir_pipe *pipe)
+{
+	store32_release(&pipe->marker, (MARKER_FIRST + marker_of(pipe) % 255U) | MARKER_DUE);
+}
+
+static int send_marker(struct weir_pipe *pipe, int fd)
+{
+	int error = send_byte(fd, marker_of(pipe));
+
+	if (error == 0)
+		store32_release(&pipe->marker, marker_of(pipe));
+	return error;
+}
+
+/* Who handed over died, before or after he sent the marker. */
+static int hand_over_again(struct weir_pipe *pipe, int fd)
+{
+	choose_marker(pipe);
+	return send_marker(pipe, fd);
+}
+
 int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd)
 {
 	struct weir_pipe *pipe = ref->pipe;
+	uint32_t carrier = load32_relaxed(&pipe->carrier);
 
-	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
-		return 0;
+	if (carrier != WEIR_BY_RING)
+		return carrier == WEIR_BY_BOTH && is_marker_due(pipe) ? hand_over_again(pipe, fd)
+		                                                      : 0;
 	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
 	raise_sndbuf(pipe, fd);
+	choose_marker(pipe);
 	/* First, because a reader without locks may receive the marker at once. */
 	store32_release(&pipe->carrier, WEIR_BY_BOTH);
-	int error = send_byte(fd, MARKER);
+	int error = send_marker(pipe, fd);
 	if (error) {
 		store32_release(&pipe->carrier, WEIR_BY_RING);
 		return error;
@@ -210,13 +247,13 @@ int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd)
 	return 0;
 }
 
-bool weir_bell_is_last(unsigned char byte)
+bool weir_bell_is_last(const struct weir_pipe_ref *ref, unsigned char byte)
 {
-	return byte == MARKER;
+	return byte != BELL && byte == marker_of(ref->pipe);
 }
 
 /* Index of the marker in the queue, or -1: it is bells and padding before it. */
-static int marker_at(int fd)
+static int marker_at(int fd, unsigned char marker)
 {
 	unsigned char seen[512];
 	int skipped = 0;
@@ -226,7 +263,7 @@ static int marker_at(int fd)
 		if (n <= 0)
 			return -1;
 		for (ssize_t k = 0; k < n; k++)
-			if (seen[k] == MARKER)
+			if (seen[k] == marker)
 				return skipped + (int)k;
 		receive(fd, (int)n);
 	}
@@ -238,7 +275,11 @@ bool weir_bell_follow(const struct weir_pipe_ref *ref, int fd)
 	struct weir_pipe *pipe = ref->pipe;
 
 	if (load32_relaxed(&pipe->carrier) == WEIR_BY_BOTH && weir_pipe_used(ref) == 0) {
-		int at = marker_at(fd);
+		if (is_marker_due(pipe)) {
+			receive_all(pipe, fd); /* the next writer sends another */
+			return false;
+		}
+		int at = marker_at(fd, marker_of(pipe));
 		if (at >= 0)
 			receive(fd, at + 1);
 		store32_release(&pipe->carrier, WEIR_BY_KERNEL);
@@ -250,7 +291,9 @@ uint64_t weir_bell_queued_behind(const struct weir_pipe_ref *ref, int fd)
 {
 	if (load32_relaxed(&ref->pipe->carrier) == WEIR_BY_RING)
 		return 0;
-	int at = load32_relaxed(&ref->pipe->carrier) == WEIR_BY_BOTH ? marker_at(fd) : -1;
+	int at = load32_relaxed(&ref->pipe->carrier) == WEIR_BY_BOTH
+	                 ? marker_at(fd, marker_of(ref->pipe))
+	                 : -1;
 	int queued = os_queued_in(fd);
 	return queued > at + 1 ? (uint64_t)(queued - at - 1) : 0;
 }

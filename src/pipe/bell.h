@@ -32,15 +32,17 @@ void weir_bell_make_writable(const struct weir_pipe_ref *ref, int fd);
  * nothing in the queue (unix_stream_sendmsg allocates before it copies). */
 const void *weir_bell_unreadable(void);
 
-/* Ends the bells: from now on the kernel's queue carries what is written.
- * Writer lock, the writer's end. 0 or -errno. */
+/* Ends the bells: from now on the kernel's queue carries what is written. To be called
+ * before anything is, also where another process handed over: it may have died in the
+ * act. Writer lock, the writer's end. 0 or -errno. */
 int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd);
 
 /* Is this received byte the one that ends the bells? */
-bool weir_bell_is_last(unsigned char byte);
+bool weir_bell_is_last(const struct weir_pipe_ref *ref, unsigned char byte);
 
 /* Once the ring has drained after a hand-over: receives what is left of the
- * bells. Both locks, the reader's end. True when the kernel carries now. */
+ * bells. Both locks, the reader's end. True when the kernel carries now; false where the
+ * ring holds bytes, or the marker is yet to come. */
 bool weir_bell_follow(const struct weir_pipe_ref *ref, int fd);
 
 /* Bytes that the kernel's queue carries behind the bells, after a hand-over. */

@@ -54,6 +54,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store32_relaxed(&pipe->watch, 0);
 	store32_relaxed(&pipe->carrier, WEIR_BY_RING);
 	store32_relaxed(&pipe->hand_over, 0);
+	store32_relaxed(&pipe->marker, 0);
 	store32_relaxed(&pipe->reader_life, 0);
 	store32_release(&pipe->generation, generation);
 }

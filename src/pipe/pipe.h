@@ -81,6 +81,7 @@ struct weir_pipe {
 	weir_doubled reset;         /* the reader's next call gives ECONNRESET, once */
 	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
+	weir_doubled marker;        /* byte that ends the bells; MARKER_DUE: it may not be sent */
 
 	/* The writer's lines, likewise. */
 	_Alignas(64) struct weir_lock write_lock;

@@ -329,7 +329,7 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, aside_owner),   FIELD(weir_pipe, head_again),
         FIELD(weir_pipe, tail_again),    FIELD(weir_pipe, shape),
         FIELD(weir_pipe, read_alone),    FIELD(weir_pipe, write_alone),
-        FIELD(weir_pipe, alone),
+        FIELD(weir_pipe, alone),         FIELD(weir_pipe, marker),
 };
 
 static const struct field end_fields[] = {
