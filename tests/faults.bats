@@ -283,6 +283,14 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 	done
 }
 
+# Held for less than a call takes: EAGAIN is given, and nothing is held any more.
+@test "delay: a watcher of edges sees what a hold that has ended left behind" {
+	for seed in {1..40}; do
+		run -0 timeout 20 "$WEIR" run --quiet --capacity 4K --seed "$seed" --fault 'read:delay=1ns:p=0.2' -- \
+			"$PROGRAMS/exchange" edges 30000 "$seed"
+	done
+}
+
 @test "a delay" {
 	case_fires read:delay=200ms:when=2:side=b delay_in_poll_and_select 1
 	case_fires write:delay=200ms:when=2:side=a delayed_write_in_epoll 1

@@ -97,8 +97,19 @@ static void let_see(int fd, struct watch *w, uint32_t held)
 		set_out(w, 0);      /* it was closed, or is in the set no longer */
 }
 
+/* A hold that ended since it stopped the call leaves what it held to be seen, but a
+ * watcher of edges has seen the edge: it needs another. */
+static bool has_missed_edge(const struct weir_end *end, int op, uint32_t wanted)
+{
+	if (!(wanted & EPOLLET))
+		return false;
+	if (op == WEIR_OP_READ)
+		return (wanted & INPUT) && weir_pipe_used(&end->in) > 0;
+	return (wanted & ROOM) && weir_pipe_writable(&end->out);
+}
+
 /* One-shot entries that have fired wait for the program to arm them again. */
-void weir_epoll_hide(const struct weir_end *end)
+void weir_epoll_hide(const struct weir_end *end, int op)
 {
 	int saved = errno;
 	uint64_t until;
@@ -106,9 +117,10 @@ void weir_epoll_hide(const struct weir_end *end)
 	if (!is_noted(end->fd))
 		return;
 	struct watch *w = &watches[end->fd];
-	uint32_t held = held_events(end, &until) & load32_relaxed(&w->events);
-	if (held && held != load32_relaxed(&w->taken_out) &&
-	    !(load32_relaxed(&w->events) & EPOLLONESHOT))
+	uint32_t wanted = load32_relaxed(&w->events);
+	uint32_t held = held_events(end, &until) & wanted;
+	bool tell = held ? held != load32_relaxed(&w->taken_out) : has_missed_edge(end, op, wanted);
+	if (tell && !(wanted & EPOLLONESHOT))
 		let_see(end->fd, w, held);
 	errno = saved;
 }

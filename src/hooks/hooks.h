@@ -110,8 +110,9 @@ bool weir_shell_is_lost(char *const env[]);
 /* The command, for `weir carry`; NULL where it is not known. */
 const char *weir_command(void);
 
-/* epoll.c: the end is held back, and no epoll may call it ready meanwhile. */
-void weir_epoll_hide(const struct weir_end *end);
+/* epoll.c: a rule may have stopped a call of `op` with EAGAIN. While the end is held back,
+ * no epoll may call it ready. */
+void weir_epoll_hide(const struct weir_end *end, int op);
 
 /* stdio.c: descriptor 0, 1 or 2 has become marked or unmarked. */
 void weir_stdio_refresh(int fd);

@@ -78,7 +78,7 @@ ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t
 	pthread_testcancel();
 	ssize_t n = weir_end_receive(end, weir_span_of(iov, count), (size_t)len, flags);
 	if (__builtin_expect(n == -EAGAIN, 0) && weir_is_faulty(end, WEIR_OP_READ))
-		weir_epoll_hide(end);
+		weir_epoll_hide(end, WEIR_OP_READ);
 	return n;
 }
 
@@ -117,7 +117,7 @@ ssize_t weir_receive_message(const struct weir_end *end, struct msghdr *msg, int
 	pthread_testcancel();
 	ssize_t n = weir_end_receive_message(end, msg, (size_t)len, flags, by_kernel);
 	if (n == -EAGAIN)
-		weir_epoll_hide(end);
+		weir_epoll_hide(end, WEIR_OP_READ);
 	return n;
 }
 
@@ -130,7 +130,7 @@ ssize_t weir_send_message(const struct weir_end *end, const struct msghdr *msg, 
 	pthread_testcancel();
 	ssize_t n = weir_end_send_message(end, msg, (size_t)len, flags);
 	if (n == -EAGAIN)
-		weir_epoll_hide(end);
+		weir_epoll_hide(end, WEIR_OP_WRITE);
 	return n;
 }
 
@@ -145,6 +145,6 @@ ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t co
 	pthread_testcancel();
 	ssize_t n = weir_end_send(end, weir_span_of(iov, count), (size_t)len, flags);
 	if (__builtin_expect(n == -EAGAIN, 0) && weir_is_faulty(end, WEIR_OP_WRITE))
-		weir_epoll_hide(end);
+		weir_epoll_hide(end, WEIR_OP_WRITE);
 	return n;
 }
