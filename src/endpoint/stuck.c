@@ -255,6 +255,7 @@ static bool find_once(struct weir_stuck *s, uint32_t pid, uint32_t index)
  * did, and from then on there is nobody to wake the first. */
 bool weir_stuck_find(struct weir_stuck *s, uint32_t pid, uint32_t index)
 {
+	s->unsure = false;
 	if (load32_acquire(&weir_session.header->strangers) || !all_are_seen())
 		return false;
 	if (!find_once(s, pid, index))
