@@ -31,12 +31,6 @@ void weir_own_life_begins(void)
 	store32_relaxed(&weir_own_life, weir_life_begin(&weir_session));
 }
 
-/* An entry: generation in the high half, then slot index + 1, then the side. */
-static uint64_t pack(uint32_t index, int side, uint32_t generation)
-{
-	return (uint64_t)generation << 32 | (uint64_t)(index + 1) << 1 | (uint64_t)side;
-}
-
 void weir_table_enter(int fd, uint32_t index, int side, uint32_t generation)
 {
 	weir_table_fresh(fd);
@@ -44,7 +38,7 @@ void weir_table_enter(int fd, uint32_t index, int side, uint32_t generation)
 	raise32_relaxed(&bound, (uint32_t)fd + 1);
 	if (load32_relaxed(&weir_session.slots[index].end[side].fd) == UINT32_MAX)
 		store32_relaxed(&weir_session.slots[index].end[side].fd, (uint32_t)fd);
-	store64_release(&weir_table[fd], pack(index, side, generation));
+	store64_release(&weir_table[fd], weir_table_pack(index, side, generation));
 }
 
 void weir_table_enter_copy(int fd, const struct weir_end *end)

@@ -45,8 +45,13 @@ static inline bool weir_marked(int fd)
 	return (unsigned int)fd < WEIR_TABLE_SIZE && load64_relaxed(&weir_table[fd]) != 0;
 }
 
-/* What an entry stands for: generation in the high half, then slot index + 1, then the
- * side. Here, so that a caller computes only what it uses. */
+/* An entry: generation in the high half, then slot index + 1, then the side. */
+static inline uint64_t weir_table_pack(uint32_t index, int side, uint32_t generation)
+{
+	return (uint64_t)generation << 32 | (uint64_t)(index + 1) << 1 | (uint64_t)side;
+}
+
+/* What an entry stands for. Here, so that a caller computes only what it uses. */
 static inline struct weir_end weir_table_unpack(uint64_t entry, int fd)
 {
 	uint32_t index = (uint32_t)((entry & UINT32_MAX) >> 1) - 1;
