@@ -54,7 +54,7 @@ caught() {
 }
 
 @test "a library whose bytes are wrong where they wrap is caught by the model" {
-	caught weir_ring_copy_out --programs 100 --capacity 4096
+	caught weir_ring_copy_out --programs 1000 --capacity 4096
 }
 
 @test "a program of a seed is always the same" {

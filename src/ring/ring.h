@@ -46,29 +46,35 @@ void weir_ring_copy_in(const struct weir_ring *ring, uint64_t at, struct weir_sp
 /* Copies `n` bytes from position `at` on to the span, and advances the span. */
 void weir_ring_copy_out(const struct weir_ring *ring, uint64_t at, struct weir_span *span, size_t n);
 
-/* The same of one piece of memory. */
+/* The same of one piece of memory, which seldom wraps. */
 static inline void weir_ring_put(const struct weir_ring *ring, uint64_t at, const void *bytes,
                                  size_t n)
 {
 	uint64_t index = (at - ring->origin) & ring->mask;
-	size_t straight = (size_t)(ring->mask + 1 - index);
+	struct iovec iov = {(void *)(uintptr_t)bytes, n};
+	struct weir_span span = {&iov, 1, 0};
 
+	if (__builtin_expect(n > ring->mask + 1 - index, 0)) {
+		weir_ring_copy_in(ring, at, &span, n);
+		return;
+	}
 	tsan_acquire(ring->head);
-	memcpy(ring->storage + index, bytes, n < straight ? n : straight);
-	if (__builtin_expect(n > straight, 0))
-		memcpy(ring->storage, (const unsigned char *)bytes + straight, n - straight);
+	memcpy(ring->storage + index, bytes, n);
 	tsan_release(ring->tail);
 }
 
 static inline void weir_ring_get(const struct weir_ring *ring, uint64_t at, void *bytes, size_t n)
 {
 	uint64_t index = (at - ring->origin) & ring->mask;
-	size_t straight = (size_t)(ring->mask + 1 - index);
+	struct iovec iov = {bytes, n};
+	struct weir_span span = {&iov, 1, 0};
 
+	if (__builtin_expect(n > ring->mask + 1 - index, 0)) {
+		weir_ring_copy_out(ring, at, &span, n);
+		return;
+	}
 	tsan_acquire(ring->tail);
-	memcpy(bytes, ring->storage + index, n < straight ? n : straight);
-	if (__builtin_expect(n > straight, 0))
-		memcpy((unsigned char *)bytes + straight, ring->storage, n - straight);
+	memcpy(bytes, ring->storage + index, n);
 	tsan_release(ring->head);
 }
 
