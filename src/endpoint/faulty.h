@@ -78,14 +78,18 @@ static inline uint64_t weir_rules_here(const weir_word64 *word)
 WEIR_SELDOM bool weir_texts_read_on(const struct weir_end *end, int op, struct weir_fault_state *s,
                         const struct weir_span *span, size_t *n);
 
+static inline struct weir_fault_state *weir_fault_state_of(const struct weir_end *end, int op)
+{
+	return &weir_session.faults[end->index].state[op ? end->side : !end->side][op];
+}
+
 /* Does nothing happen to a call of at most `*n` bytes, though `rules` concern it? Lowers
  * `*n` to what may pass. `span`: the program's. `peeks`: the bytes will not pass. That
  * side's lock. */
 static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rules,
                                 const struct weir_span *span, size_t *n, bool peeks)
 {
-	struct weir_fault_state *s =
-	        &weir_session.faults[end->index].state[op ? end->side : !end->side][op];
+	struct weir_fault_state *s = weir_fault_state_of(end, op);
 	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
 
 	if (!weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, *n))
@@ -103,8 +107,7 @@ static inline struct weir_fault_state *weir_calm_at_a_look(const struct weir_end
                                                            uint64_t rules,
                                                            const unsigned char *bytes, size_t n)
 {
-	struct weir_fault_state *s =
-	        &weir_session.faults[end->index].state[op ? end->side : !end->side][op];
+	struct weir_fault_state *s = weir_fault_state_of(end, op);
 	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
 
 	if (!weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, n))

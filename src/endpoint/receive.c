@@ -245,11 +245,14 @@ static bool is_plain(const struct weir_end *end)
 	       load32_relaxed(&shared->peek_off) == 0 && load32_relaxed(&shared->rcvlowat) == 1;
 }
 
-/* As weir_calm_at_a_look; lowers `*n` to what there is. Reader lock. */
+/* As weir_calm_at_a_look; where texts are looked for, `*n` becomes what there is. Reader
+ * lock. */
 static struct weir_fault_state *is_calm(const struct weir_end *end, uint64_t rules, size_t *n)
 {
-	const unsigned char *next = weir_pipe_next(&end->in, n);
+	const unsigned char *next = NULL;
 
+	if (weir_fault_state_of(end, WEIR_OP_READ)->calm_texts)
+		next = weir_pipe_next(&end->in, n);
 	return weir_calm_at_a_look(end, WEIR_OP_READ, rules, next, *n);
 }
 

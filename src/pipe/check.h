@@ -9,10 +9,11 @@ void weir_pipe_keep_shape(struct weir_pipe *pipe);
 
 /* What was checked: it is not loaded again, as it might be damaged in between. */
 struct weir_pipe_seen {
-	uint64_t head;
-	uint64_t tail;
 	uint64_t origin;
-	uint64_t mask;
+	uint64_t head;
+	uint64_t mask;              /* not beside origin: two that were just stored are slow to
+	                             * load together, as a struct weir_ring would */
+	uint64_t tail;
 	uint64_t limit;
 };
 

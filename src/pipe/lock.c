@@ -12,20 +12,17 @@ enum {
 	BARRIER_NS = 20 * 1000 * 1000,
 };
 
-/* A lock, and the word of who works without it. */
-struct side {
-	struct weir_lock *lock;
-	weir_doubled *alone;
-};
+enum who { READER, WRITER };
 
-static inline struct side reader_of(const struct weir_pipe_ref *ref)
+static inline struct weir_lock *lock_of(const struct weir_pipe_ref *ref, enum who who)
 {
-	return (struct side){&ref->pipe->read_lock, &ref->pipe->read_alone};
+	return who == READER ? &ref->pipe->read_lock : &ref->pipe->write_lock;
 }
 
-static inline struct side writer_of(const struct weir_pipe_ref *ref)
+/* The word of who works without the lock. */
+static inline weir_doubled *alone_of(const struct weir_pipe_ref *ref, enum who who)
 {
-	return (struct side){&ref->pipe->write_lock, &ref->pipe->write_alone};
+	return who == READER ? &ref->pipe->read_alone : &ref->pipe->write_alone;
 }
 
 /* Guesses that are safe whatever the dead owner had done: the next publication
@@ -56,9 +53,9 @@ static void recover_reader(struct weir_pipe *pipe)
 		weir_lock_release(&pipe->write_lock);
 }
 
-static void recover(struct weir_pipe *pipe, struct side side)
+static void recover(struct weir_pipe *pipe, enum who who)
 {
-	if (side.lock == &pipe->write_lock)
+	if (who == WRITER)
 		recover_writer(pipe);
 	else
 		recover_reader(pipe);
@@ -94,17 +91,18 @@ static bool has_died(uint32_t pid)
 
 /* Who has the lock waits for who works without it: that one is soon done, or has been
  * killed. */
-static __attribute__((noinline)) void wait_for_lone(struct weir_pipe *pipe, struct side side)
+static __attribute__((noinline)) void wait_for_lone(const struct weir_pipe_ref *ref, enum who who)
 {
 	static const struct timespec pause = {0, LONE_WAIT_NS};
+	weir_doubled *alone = alone_of(ref, who);
 	uint32_t pid;
 
-	if (is_anothers(pipe))
-		come_near(pipe);
-	while ((pid = load32_acquire(side.alone)) != 0) {
+	if (is_anothers(ref->pipe))
+		come_near(ref->pipe);
+	while ((pid = load32_acquire(alone)) != 0) {
 		if (has_died(pid)) {
-			recover(pipe, side);
-			store32_relaxed(side.alone, 0);
+			recover(ref->pipe, who);
+			store32_relaxed(alone, 0);
 			return;
 		}
 		os_call(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
@@ -113,23 +111,24 @@ static __attribute__((noinline)) void wait_for_lone(struct weir_pipe *pipe, stru
 
 /* True where no lock is needed: `*error` says what came of it. A handler may come
  * between any two of these steps, but it leaves things as it found them. */
-static inline bool enter_alone(const struct weir_pipe_ref *ref, struct side side, int *error)
+static inline bool enter_alone(const struct weir_pipe_ref *ref, enum who who, int *error)
 {
 	struct weir_pipe *pipe = ref->pipe;
+	weir_doubled *alone = alone_of(ref, who);
 	uint32_t own = load32_relaxed(&weir_own_process);
 
 	if (own == 0 || load32_relaxed(&pipe->alone) != own || !os_single_threaded())
 		return false;
 	*error = -EDEADLK;
-	if (__builtin_expect(load32_relaxed(side.alone) != 0, 0))
+	if (__builtin_expect(load32_relaxed(alone) != 0, 0))
 		return true;
-	store32_relaxed(side.alone, own);
+	store32_relaxed(alone, own);
 	atomic_signal_fence(memory_order_seq_cst);
 	bool stale = load32_relaxed(&pipe->generation) != ref->generation;
 	*error = 0;
 	if (__builtin_expect(load32_relaxed(&pipe->alone) == own && !stale, 1))
 		return true;
-	store32_release(side.alone, 0);
+	store32_release(alone, 0);
 	*error = -ESTALE;
 	return stale;
 }
@@ -147,77 +146,77 @@ void weir_pipe_share(const struct weir_pipe_ref *ref)
 /* ---- together ---- */
 
 /* What locking gave: makes the lock ours for this life of the pipe, or tells why not. */
-static inline int locked(const struct weir_pipe_ref *ref, struct side side, int error)
+static inline int locked(const struct weir_pipe_ref *ref, enum who who, int error)
 {
 	struct weir_pipe *pipe = ref->pipe;
 
 	if (__builtin_expect(error == -EOWNERDEAD, 0))
-		recover(pipe, side);
+		recover(pipe, who);
 	else if (__builtin_expect(error != 0, 0))
 		return error;
-	if (__builtin_expect(load32_acquire(side.alone) != 0 || is_anothers(pipe), 0))
-		wait_for_lone(pipe, side);
+	if (__builtin_expect(load32_acquire(alone_of(ref, who)) != 0 || is_anothers(pipe), 0))
+		wait_for_lone(ref, who);
 	if (__builtin_expect(load32_relaxed(&pipe->generation) != ref->generation, 0)) {
-		weir_lock_release(side.lock);
+		weir_lock_release(lock_of(ref, who));
 		return -ESTALE;
 	}
 	return 0;
 }
 
-static inline int try_lock(const struct weir_pipe_ref *ref, struct side side)
+static int lock_together(const struct weir_pipe_ref *ref, enum who who, bool waits)
+{
+	int error = weir_lock_try(lock_of(ref, who));
+
+	if (__builtin_expect(error == -EBUSY, 0) && waits)
+		error = weir_lock_wait(lock_of(ref, who));
+	return locked(ref, who, error);
+}
+
+static inline int lock(const struct weir_pipe_ref *ref, enum who who, bool waits)
 {
 	int error;
 
-	if (enter_alone(ref, side, &error))
-		return error;
-	return locked(ref, side, weir_lock_try(side.lock));
+	return enter_alone(ref, who, &error) ? error : lock_together(ref, who, waits);
 }
 
-static inline int lock(const struct weir_pipe_ref *ref, struct side side)
+static inline void leave(const struct weir_pipe_ref *ref, enum who who)
 {
-	int error = try_lock(ref, side);
+	weir_doubled *alone = alone_of(ref, who);
 
-	if (__builtin_expect(error == -EBUSY, 0))
-		return locked(ref, side, weir_lock_wait(side.lock));
-	return error;
-}
-
-static inline void leave(struct side side)
-{
-	if (load32_relaxed(side.alone) != 0)
-		store32_release(side.alone, 0);
+	if (load32_relaxed(alone) != 0)
+		store32_release(alone, 0);
 	else
-		weir_lock_release(side.lock);
+		weir_lock_release(lock_of(ref, who));
 }
 
 int weir_pipe_lock_reader(const struct weir_pipe_ref *ref)
 {
-	return lock(ref, reader_of(ref));
+	return lock(ref, READER, true);
 }
 
 int weir_pipe_lock_writer(const struct weir_pipe_ref *ref)
 {
-	return lock(ref, writer_of(ref));
+	return lock(ref, WRITER, true);
 }
 
 int weir_pipe_try_lock_reader(const struct weir_pipe_ref *ref)
 {
-	return try_lock(ref, reader_of(ref));
+	return lock(ref, READER, false);
 }
 
 int weir_pipe_try_lock_writer(const struct weir_pipe_ref *ref)
 {
-	return try_lock(ref, writer_of(ref));
+	return lock(ref, WRITER, false);
 }
 
 void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref)
 {
-	leave(reader_of(ref));
+	leave(ref, READER);
 }
 
 void weir_pipe_leave_writer(const struct weir_pipe_ref *ref)
 {
-	leave(writer_of(ref));
+	leave(ref, WRITER);
 }
 
 int weir_pipe_lock(const struct weir_pipe_ref *ref)
