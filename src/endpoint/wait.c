@@ -333,11 +333,17 @@ static int no_room(const struct weir_end *end)
 }
 
 /* Wakes late: nothing a writer inside one call could do with less room than
- * half the capacity shows, except when a signal ends the call. */
+ * half the capacity shows, except when a signal ends the call. On one processor, where
+ * each wake takes it away from the reader, as late as the kernel does: it wakes who
+ * waits in a send only when poll would call him writable (unix_write_space()). But a
+ * capacity that was chosen is exact. */
 static uint64_t kind_room(const struct weir_pipe *pipe, size_t left)
 {
 	uint64_t half = load64_relaxed(&pipe->limit) / 2;
 
+	if (load32_relaxed(&pipe->reader_cpu) == load32_relaxed(&pipe->writer_cpu) &&
+	    !load32_relaxed(&pipe->limit_given))
+		return load64_relaxed(&pipe->writable_room);
 	if (half < 1)
 		half = 1;
 	return left < half ? left : half;
