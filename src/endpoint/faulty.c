@@ -79,11 +79,6 @@ struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_e
 
 /* ---- where the call stands ---- */
 
-static struct weir_fault_state *state_of(const struct weir_end *end, int op)
-{
-	return weir_pair_fault_state(&weir_session, end->index, end->side, op);
-}
-
 /* The next `n` bytes of a span, which may be of the program's or of ours. */
 static struct weir_fault_bytes bytes_at(const struct weir_span *span, size_t n)
 {
@@ -145,7 +140,7 @@ static struct weir_fault_point *stand(struct weir_faulty *f, const struct weir_s
 	const struct weir_end *end = f->end;
 	bool reads = f->op == WEIR_OP_READ;
 	struct weir_pipe *pipe = reads ? end->in.pipe : end->out.pipe;
-	struct weir_fault_state *state = state_of(end, f->op);
+	struct weir_fault_state *state = weir_fault_state_now(end, f->op);
 	uint64_t rules = weir_rules_here(reads ? &pipe->rules_read : &pipe->rules_write);
 
 	f->point = (struct weir_fault_point){

@@ -8,6 +8,7 @@
 #include "endpoint/bare.h"
 #include "endpoint/endpoint.h"
 #include "fault/decide.h"
+#include "pair/calm.h"
 
 /* Kept out of the callers that need it seldom. */
 #define WEIR_SELDOM __attribute__((noinline))
@@ -83,20 +84,34 @@ static inline struct weir_fault_state *weir_fault_state_of(const struct weir_end
 	return &weir_session.faults[end->index].state[op ? end->side : !end->side][op];
 }
 
+static inline struct weir_pipe *weir_pipe_of(const struct weir_end *end, int op)
+{
+	return op ? end->out.pipe : end->in.pipe;
+}
+
+/* With all calls counted. That side's lock. */
+static inline struct weir_fault_state *weir_fault_state_now(const struct weir_end *end, int op)
+{
+	struct weir_fault_state *s = weir_fault_state_of(end, op);
+
+	weir_calm_end(weir_pipe_of(end, op), op, s);
+	return s;
+}
+
 /* Does nothing happen to a call of at most `*n` bytes, though `rules` concern it? Lowers
  * `*n` to what may pass. `span`: the program's. `peeks`: the bytes will not pass. That
  * side's lock. */
 static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rules,
                                 const struct weir_span *span, size_t *n, bool peeks)
 {
-	struct weir_fault_state *s = weir_fault_state_of(end, op);
+	struct weir_fault_state *s = weir_fault_state_now(end, op);
 	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
 
 	if (!weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, *n))
 		return false;
 	if (s->calm_texts && (peeks || !weir_texts_read_on(end, op, s, span, n)))
 		return false;
-	weir_fault_pass_calmly(s);
+	weir_fault_pass_calmly(s, 1);
 	return true;
 }
 
@@ -107,7 +122,7 @@ static inline struct weir_fault_state *weir_calm_at_a_look(const struct weir_end
                                                            uint64_t rules,
                                                            const unsigned char *bytes, size_t n)
 {
-	struct weir_fault_state *s = weir_fault_state_of(end, op);
+	struct weir_fault_state *s = weir_fault_state_now(end, op);
 	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
 
 	if (!weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, n))

@@ -166,6 +166,7 @@ static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span 
                                    int flags, ssize_t n, uint64_t calm)
 {
 	struct weir_faulty faulty, *f = NULL;
+	struct weir_end moved;
 	size_t total = 0;
 
 	for (;; n = NOT_TRIED) {
@@ -196,6 +197,12 @@ static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span 
 		if (n > 0)
 			continue;
 		int r = weir_wait_room(end, flags, total > 0, len - total);
+		if (weir_table_has_left(end)) {
+			if (!weir_table_move(end, &moved))
+				return total ? (ssize_t)total : -EBADF;
+			end = &moved;
+			faulty.end = end;
+		}
 		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && (total > 0 || f)))
 			continue;
 		n = stop(end, span, len - total, flags, total == 0, r, f);
@@ -226,9 +233,10 @@ static bool is_plain(struct weir_pipe *pipe)
 	return has_living_reader(pipe) && load64_relaxed(&pipe->writes) % ASK_EVERY != ASK_EVERY - 1;
 }
 
-/* `rules`: those that concern the call. */
+/* `rules`: those that concern the call; or `counted`: calls are calm, and are counted in
+ * the pipe. */
 static inline size_t send_quick(const struct weir_end *end, const void *bytes, size_t n,
-                                uint64_t rules)
+                                uint64_t rules, bool counted)
 {
 	const struct weir_pipe_ref *out = &end->out;
 	struct weir_pipe *pipe = out->pipe;
@@ -236,13 +244,25 @@ static inline size_t send_quick(const struct weir_end *end, const void *bytes, s
 
 	if (weir_pipe_lock_writer(out) != 0)
 		return 0;
+	uint64_t word = load64_relaxed(&pipe->rules_write);
+	if (counted && !(weir_pipe_writes_alone(pipe) && weir_calm_holds(pipe, WEIR_OP_WRITE, word))) {
+		weir_pipe_unlock_writer(out);
+		return 0;
+	}
 	if (rules != 0)
 		calm = weir_calm_at_a_look(end, WEIR_OP_WRITE, rules, bytes, n);
 	n = (rules == 0 || calm) && is_plain(pipe) ? weir_pipe_put_quick(out, bytes, n) : 0;
 	if (n > 0)
 		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
-	if (n > 0 && calm)
-		weir_fault_pass_calmly(calm);
+	if (n > 0 && counted)
+		weir_calm_passes(pipe, WEIR_OP_WRITE);
+	else if (n > 0 && word != 0 && rules == 0 && weir_pipe_writes_alone(pipe))
+		weir_calm_begin_free(pipe, WEIR_OP_WRITE, word);
+	if (n > 0 && calm) {
+		weir_fault_pass_calmly(calm, 1);
+		if (weir_pipe_writes_alone(pipe))
+			weir_calm_begin(pipe, WEIR_OP_WRITE, calm, word, load64_relaxed(&pipe->tail));
+	}
 	if (!weir_pipe_writes_alone(pipe))
 		weir_note_cpu(&pipe->writer_cpu);
 	weir_pipe_unlock_writer(out);
@@ -252,14 +272,16 @@ static inline size_t send_quick(const struct weir_end *end, const void *bytes, s
 static WEIR_SELDOM size_t send_quick_by_rules(const struct weir_end *end, const void *bytes,
                                               size_t n)
 {
-	return send_quick(end, bytes, n, weir_rules_here(&end->out.pipe->rules_write));
+	return send_quick(end, bytes, n, weir_rules_here(&end->out.pipe->rules_write), false);
 }
 
 size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t n)
 {
-	if (__builtin_expect(load64_relaxed(&end->out.pipe->rules_write) != 0, 0))
+	uint64_t rules = load64_relaxed(&end->out.pipe->rules_write);
+
+	if (__builtin_expect(rules != 0, 0) && !weir_calm_holds(end->out.pipe, WEIR_OP_WRITE, rules))
 		return send_quick_by_rules(end, bytes, n);
-	return send_quick(end, bytes, n, 0);
+	return send_quick(end, bytes, n, 0, rules != 0);
 }
 
 ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *msg, size_t len,

@@ -57,6 +57,17 @@ static uint32_t another_number(uint64_t entry)
 	return UINT32_MAX;
 }
 
+bool weir_table_move(const struct weir_end *end, struct weir_end *moved)
+{
+	uint32_t fd = another_number(weir_table_pack(end->index, end->side, end->generation));
+
+	if (fd == UINT32_MAX)
+		return false;
+	*moved = *end;
+	moved->fd = (int)fd;
+	return true;
+}
+
 bool weir_table_remove(int fd, struct weir_end *end)
 {
 	uint64_t entry = load64_acquire(&weir_table[fd]);

@@ -81,6 +81,17 @@ static inline bool weir_end_of(int fd, struct weir_end *end)
 	return true;
 }
 
+/* Has the descriptor been closed or replaced since the end was found behind it? Then its
+ * number may be another file's. */
+static inline bool weir_table_has_left(const struct weir_end *end)
+{
+	return __builtin_expect(load64_acquire(&weir_table[end->fd]) !=
+	                        weir_table_pack(end->index, end->side, end->generation), 0);
+}
+
+/* The same end behind another of its descriptors; false where this process has none. */
+bool weir_table_move(const struct weir_end *end, struct weir_end *moved);
+
 /* Enters descriptor `fd` for the end `side` of the pair in slot `index`. What
  * stood at that number was closed behind our back, and is dropped. */
 void weir_table_enter(int fd, uint32_t index, int side, uint32_t generation);

@@ -262,14 +262,6 @@ static int wait_input_receiving(const struct weir_end *end, int flags, bool *for
 	return (int)n;
 }
 
-/* Another thread closed the descriptor meanwhile. The kernel's call went on with its
- * socket; here there is the number, which may be another file's by now. */
-static bool was_closed(const struct weir_end *end)
-{
-	return load64_acquire(&weir_table[end->fd]) !=
-	       weir_table_pack(end->index, end->side, end->generation);
-}
-
 int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *force)
 {
 	struct weir_pipe *pipe = end->in.pipe;
@@ -295,8 +287,6 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 	}
 	result = moved ? wait_input_polling(end, flags) : wait_input_receiving(end, flags, force);
 	weir_sleep_ends(sleeper);
-	if (__builtin_expect(was_closed(end), 0))
-		return -EBADF;
 	if (load32_relaxed(&pipe->reset)) /* the next look gives it */
 		return WEIR_WAIT_AGAIN;
 	/* What came before the end or the error is read first. */
@@ -409,5 +399,5 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 	weir_sleep_deepens(sleeper);
 	result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
 	weir_sleep_ends(sleeper);
-	return __builtin_expect(was_closed(end), 0) ? -EBADF : result;
+	return result;
 }

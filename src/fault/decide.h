@@ -158,10 +158,10 @@ static inline bool weir_fault_is_calm(const struct weir_fault_state *s, uint32_t
 	       byte + n <= s->calm_until;
 }
 
-/* Then there is nothing to decide, and it only counts. */
-static inline void weir_fault_pass_calmly(struct weir_fault_state *s)
+/* Then there is nothing to decide: `calls` of them only count. */
+static inline void weir_fault_pass_calmly(struct weir_fault_state *s, uint64_t calls)
 {
-	s->calm_left--;
+	s->calm_left -= calls < s->calm_left ? calls : s->calm_left;
 }
 
 /* The first `n` of the point's bytes pass. */

@@ -222,7 +222,7 @@ static void calm(void)
 	struct weir_fault_point p = at(byte, 1);
 	int passed = 0;
 	for (; passed < 9 && weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1); passed++)
-		weir_fault_pass_calmly(&state);
+		weir_fault_pass_calmly(&state, 1);
 	CHECK_EQ(passed, 3);
 	CHECK_EQ(call(&byte, 1), -EIO);
 	CHECK_EQ(plan.rules[0].first.call, 5);
@@ -243,7 +243,7 @@ static int failures(const char *rule, bool calm, bool failed[CALLS])
 			state.calm_left = state.calm_granted = 0;
 		failed[i] = false;
 		if (weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1)) {
-			weir_fault_pass_calmly(&state);
+			weir_fault_pass_calmly(&state, 1);
 			calmly++;
 		} else {
 			failed[i] = call(&byte, 1) < 0;
@@ -292,7 +292,7 @@ static void texts_in_calm(void)
 	next.size = 2;
 	CHECK(weir_fault_is_calm(&state, at(2, 2).epoch, at(2, 2).rules, 2, 2));
 	CHECK(weir_fault_read_on(&plan, &state, next));
-	weir_fault_pass_calmly(&state);
+	weir_fault_pass_calmly(&state, 1);
 	byte = 4;
 	CHECK(!weir_fault_read_on(&plan, &state, bytes_from(4)));
 	CHECK_EQ(call(&byte, 3), 2);
@@ -410,7 +410,7 @@ static void a_rule_is_forgotten(void)
 	CHECK_EQ(call(&byte, 1), 1);
 	struct weir_fault_point p = at(byte, 1);
 	CHECK(weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1));
-	weir_fault_pass_calmly(&state);
+	weir_fault_pass_calmly(&state, 1);
 	weir_fault_forget(&state, 1, false);
 	CHECK_EQ(state.rule[0].calls, 0);
 	CHECK(!weir_fault_is_calm(&state, p.epoch, p.rules, byte, 1));

@@ -7,7 +7,7 @@
 
 enum {
 	FIRST_PAGE = 4096,
-	QUICK_MAX = 1 << 20,        /* bytes: longer calls have other costs */
+	QUICK_MAX = 1 << WEIR_CALM_CALL_BITS, /* bytes: longer calls have other costs */
 };
 
 /* What one call moves at most (MAX_RW_COUNT, read(2)). */

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "pair/calm.h"
+
 /* True when no call reads the rules any more. False where that cannot be waited for:
  * a signal handler interrupted a call. */
 static bool pass_locks(const struct weir_session *s, uint32_t index, uint64_t rules)
@@ -13,8 +15,11 @@ static bool pass_locks(const struct weir_session *s, uint32_t index, uint64_t ru
 		struct weir_pipe_ref ref = weir_pair_pipe(s, index, direction, generation);
 		if (weir_pipe_lock(&ref) != 0)
 			return false;
-		weir_fault_forget(&s->faults[index].state[direction][0], rules, held);
-		weir_fault_forget(&s->faults[index].state[direction][1], rules, held);
+		for (int op = 0; op < 2; op++) {
+			struct weir_fault_state *state = &s->faults[index].state[direction][op];
+			weir_calm_end(ref.pipe, op, state);
+			weir_fault_forget(state, rules, held);
+		}
 		weir_pipe_unlock(&ref);
 	}
 	return true;

@@ -58,8 +58,8 @@ AT(struct weir_slot, comm, 32);
 AT(struct weir_slot, end, 56);
 AT(struct weir_slot, pipe, 256);
 
-SIZE(struct weir_pipe, 832);
-SIZE(struct weir_slot, 1920);
+SIZE(struct weir_pipe, 896);
+SIZE(struct weir_slot, 2048);
 AT(struct weir_pipe, head, 64);
 AT(struct weir_pipe, write_lock, 128);
 AT(struct weir_pipe, tail, 192);
@@ -70,9 +70,10 @@ AT(struct weir_pipe, aside_owner, 248);
 AT(struct weir_pipe, limit, 320);
 AT(struct weir_pipe, saturated, 352);
 AT(struct weir_pipe, generation, 224);
-AT(struct weir_pipe, sleepers, 384);
+AT(struct weir_pipe, calm, 384);
+AT(struct weir_pipe, sleepers, 448);
 AT(struct weir_pipe, marker, 104);
-AT(struct weir_pipe, aside, 576);
+AT(struct weir_pipe, aside, 640);
 
 enum { LINE = 64 };
 

@@ -35,6 +35,11 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store64_relaxed(&pipe->wake_at, 0);
 	store64_relaxed(&pipe->rules_read, 0);
 	store64_relaxed(&pipe->rules_write, 0);
+	for (int op = 0; op < 2; op++) {
+		store64_relaxed(&pipe->calm[op].rules, 0);
+		store32_relaxed(&pipe->calm[op].left, 0);
+		store32_relaxed(&pipe->calm[op].granted, 0);
+	}
 	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++) {
 		store32_relaxed(&pipe->sleepers[0][i].tid, 0);
 		store32_relaxed(&pipe->sleepers[1][i].tid, 0);

@@ -64,6 +64,14 @@ struct weir_sleeper {
 	weir_word64 since;          /* CLOCK_MONOTONIC, ns */
 };
 
+/* Calls that rules let pass, counted here while one thread has both ends to itself
+ * (pair/calm.h). That side's lock. */
+struct weir_calm {
+	weir_word64 rules;          /* the word of rules that it holds for */
+	weir_word32 left;
+	weir_word32 granted;        /* what `left` was; 0: none are counted here */
+};
+
 /* What another process might damage so that bytes were lost or doubled, or somebody
  * slept for ever, is kept twice: the words of state (weir_doubled), the positions, and,
  * in `shape`, what says where bytes lie and how many fit. Who holds a lock checks what
@@ -118,6 +126,8 @@ struct weir_pipe {
 	weir_doubled watch;         /* enum weir_watch, or-ed */
 	weir_doubled carrier;       /* enum weir_carrier */
 	weir_doubled lowered;       /* the socket's SO_SNDBUF is the smallest one */
+
+	_Alignas(64) struct weir_calm calm[2]; /* [0] of reads, [1] of writes */
 
 	/* Who sleeps, as far as there is place: [0] readers, [1] writers. */
 	_Alignas(64) struct weir_sleeper sleepers[2][WEIR_SLEEPERS_MAX];

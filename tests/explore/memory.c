@@ -330,6 +330,7 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, tail_again),    FIELD(weir_pipe, shape),
         FIELD(weir_pipe, read_alone),    FIELD(weir_pipe, write_alone),
         FIELD(weir_pipe, alone),         FIELD(weir_pipe, marker),
+        FIELD(weir_pipe, calm),
 };
 
 static const struct field end_fields[] = {
