@@ -6,7 +6,7 @@
 #include "fault/draw.h"
 
 enum {
-	GROUPS_AHEAD = 32,          /* draws that are made at a time, each for eight calls */
+	GROUPS_AHEAD = 128,          /* draws that are made at a time, each for eight calls */
 	PACED_AHEAD_NS_MAX = 1000000000, /* what passed was paid for; but for rounding */
 };
 
