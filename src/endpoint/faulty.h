@@ -132,6 +132,29 @@ static inline struct weir_fault_state *weir_calm_at_a_look(const struct weir_end
 	return s;
 }
 
+/* A call has passed the short way. `word`: the pipe's rules, as they were before it;
+ * `calm`: the state, where some concern it; `counted`: the pipe counts it. That side's
+ * lock. */
+static inline void weir_calm_count(struct weir_pipe *pipe, int op, uint64_t word,
+                                   struct weir_fault_state *calm, bool counted)
+{
+	bool alone = op ? weir_pipe_writes_alone(pipe) : weir_pipe_reads_alone(pipe);
+
+	if (counted) {
+		weir_calm_passes(pipe, op);
+		return;
+	}
+	if (calm)
+		weir_fault_pass_calmly(calm, 1);
+	if (word == 0 || !alone)
+		return;
+	if (calm)
+		weir_calm_begin(pipe, op, calm, word,
+		                load64_relaxed(op ? &pipe->tail : &pipe->head));
+	else
+		weir_calm_begin_free(pipe, op, word);
+}
+
 /* A call begins in which the plan has a say. `whole`: it waits for all its bytes.
  * `calm`: the rules that have counted it already, because its first attempt was calm. */
 WEIR_SELDOM struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_end *end,

@@ -220,12 +220,9 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 		if (len == 0 && has_something(end, flags))
 			return 0;
 		int r = wait_more(end, flags, total > 0, &force);
-		if (weir_table_has_left(end)) {
-			if (!weir_table_move(end, &moved))
-				return total ? (ssize_t)total : -EBADF;
-			end = &moved;
-			faulty.end = end;
-		}
+		if (!weir_table_follow(&end, &moved))
+			return total ? (ssize_t)total : -EBADF;
+		faulty.end = end;
 		if (r == WEIR_TO_KERNEL && f && total == 0)
 			return receive_carried(f, *span, len, message);
 		if (r != WEIR_WAIT_AGAIN)
@@ -263,10 +260,10 @@ static struct weir_fault_state *is_calm(const struct weir_end *end, uint64_t rul
 	return weir_calm_at_a_look(end, WEIR_OP_READ, rules, next, *n);
 }
 
-/* `rules`: those that concern the call; or `counted`: calls are calm, and are counted in
- * the pipe. */
+/* `word`: the pipe's rules; `rules`: those that concern the call; or `counted`: calls are
+ * calm, and are counted in the pipe. */
 static inline size_t receive_quick(const struct weir_end *end, void *bytes, size_t n,
-                                   uint64_t rules, bool counted)
+                                   uint64_t word, uint64_t rules, bool counted)
 {
 	const struct weir_pipe_ref *in = &end->in;
 	struct weir_pipe *pipe = in->pipe;
@@ -278,7 +275,6 @@ static inline size_t receive_quick(const struct weir_end *end, void *bytes, size
 		weir_note_cpu(&pipe->reader_cpu);
 		weir_note_life(&pipe->reader_life);
 	}
-	uint64_t word = load64_relaxed(&pipe->rules_read);
 	if (counted && !(weir_pipe_reads_alone(pipe) && weir_calm_holds(pipe, WEIR_OP_READ, word))) {
 		weir_pipe_unlock_reader(in);
 		return 0;
@@ -289,15 +285,7 @@ static inline size_t receive_quick(const struct weir_end *end, void *bytes, size
 	n = quick ? weir_pipe_take_quick(in, bytes, n) : 0;
 	if (n > 0) {
 		store64_relaxed(&pipe->reads, load64_relaxed(&pipe->reads) + 1);
-		if (counted)
-			weir_calm_passes(pipe, WEIR_OP_READ);
-		else if (word != 0 && rules == 0 && weir_pipe_reads_alone(pipe))
-			weir_calm_begin_free(pipe, WEIR_OP_READ, word);
-		if (calm) {
-			weir_fault_pass_calmly(calm, 1);
-			if (weir_pipe_reads_alone(pipe))
-				weir_calm_begin(pipe, WEIR_OP_READ, calm, word, load64_relaxed(&pipe->head));
-		}
+		weir_calm_count(pipe, WEIR_OP_READ, word, calm, counted);
 		if (__builtin_expect(load32_ordered(&pipe->saturated) != WEIR_FLOWING, 0) &&
 		    owes(in))
 			settle(end);
@@ -308,7 +296,10 @@ static inline size_t receive_quick(const struct weir_end *end, void *bytes, size
 
 static WEIR_SELDOM size_t receive_quick_by_rules(const struct weir_end *end, void *bytes, size_t n)
 {
-	return receive_quick(end, bytes, n, weir_rules_here(&end->in.pipe->rules_read), false);
+	const weir_word64 *word = &end->in.pipe->rules_read;
+	uint64_t before = load64_relaxed(word); /* what comes meanwhile is for the next call */
+
+	return receive_quick(end, bytes, n, before, weir_rules_here(word), false);
 }
 
 size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n)
@@ -317,7 +308,7 @@ size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n)
 
 	if (__builtin_expect(rules != 0, 0) && !weir_calm_holds(end->in.pipe, WEIR_OP_READ, rules))
 		return receive_quick_by_rules(end, bytes, n);
-	return receive_quick(end, bytes, n, 0, rules != 0);
+	return receive_quick(end, bytes, n, rules, 0, rules != 0);
 }
 
 ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg, size_t len,

@@ -197,12 +197,9 @@ static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span 
 		if (n > 0)
 			continue;
 		int r = weir_wait_room(end, flags, total > 0, len - total);
-		if (weir_table_has_left(end)) {
-			if (!weir_table_move(end, &moved))
-				return total ? (ssize_t)total : -EBADF;
-			end = &moved;
-			faulty.end = end;
-		}
+		if (!weir_table_follow(&end, &moved))
+			return total ? (ssize_t)total : -EBADF;
+		faulty.end = end;
 		if (r == WEIR_WAIT_AGAIN || (r == WEIR_TO_KERNEL && (total > 0 || f)))
 			continue;
 		n = stop(end, span, len - total, flags, total == 0, r, f);
@@ -233,10 +230,10 @@ static bool is_plain(struct weir_pipe *pipe)
 	return has_living_reader(pipe) && load64_relaxed(&pipe->writes) % ASK_EVERY != ASK_EVERY - 1;
 }
 
-/* `rules`: those that concern the call; or `counted`: calls are calm, and are counted in
- * the pipe. */
+/* `word`: the pipe's rules; `rules`: those that concern the call; or `counted`: calls are
+ * calm, and are counted in the pipe. */
 static inline size_t send_quick(const struct weir_end *end, const void *bytes, size_t n,
-                                uint64_t rules, bool counted)
+                                uint64_t word, uint64_t rules, bool counted)
 {
 	const struct weir_pipe_ref *out = &end->out;
 	struct weir_pipe *pipe = out->pipe;
@@ -244,7 +241,6 @@ static inline size_t send_quick(const struct weir_end *end, const void *bytes, s
 
 	if (weir_pipe_lock_writer(out) != 0)
 		return 0;
-	uint64_t word = load64_relaxed(&pipe->rules_write);
 	if (counted && !(weir_pipe_writes_alone(pipe) && weir_calm_holds(pipe, WEIR_OP_WRITE, word))) {
 		weir_pipe_unlock_writer(out);
 		return 0;
@@ -252,16 +248,9 @@ static inline size_t send_quick(const struct weir_end *end, const void *bytes, s
 	if (rules != 0)
 		calm = weir_calm_at_a_look(end, WEIR_OP_WRITE, rules, bytes, n);
 	n = (rules == 0 || calm) && is_plain(pipe) ? weir_pipe_put_quick(out, bytes, n) : 0;
-	if (n > 0)
+	if (n > 0) {
 		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
-	if (n > 0 && counted)
-		weir_calm_passes(pipe, WEIR_OP_WRITE);
-	else if (n > 0 && word != 0 && rules == 0 && weir_pipe_writes_alone(pipe))
-		weir_calm_begin_free(pipe, WEIR_OP_WRITE, word);
-	if (n > 0 && calm) {
-		weir_fault_pass_calmly(calm, 1);
-		if (weir_pipe_writes_alone(pipe))
-			weir_calm_begin(pipe, WEIR_OP_WRITE, calm, word, load64_relaxed(&pipe->tail));
+		weir_calm_count(pipe, WEIR_OP_WRITE, word, calm, counted);
 	}
 	if (!weir_pipe_writes_alone(pipe))
 		weir_note_cpu(&pipe->writer_cpu);
@@ -272,7 +261,10 @@ static inline size_t send_quick(const struct weir_end *end, const void *bytes, s
 static WEIR_SELDOM size_t send_quick_by_rules(const struct weir_end *end, const void *bytes,
                                               size_t n)
 {
-	return send_quick(end, bytes, n, weir_rules_here(&end->out.pipe->rules_write), false);
+	const weir_word64 *word = &end->out.pipe->rules_write;
+	uint64_t before = load64_relaxed(word); /* what comes meanwhile is for the next call */
+
+	return send_quick(end, bytes, n, before, weir_rules_here(word), false);
 }
 
 size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t n)
@@ -281,7 +273,7 @@ size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t
 
 	if (__builtin_expect(rules != 0, 0) && !weir_calm_holds(end->out.pipe, WEIR_OP_WRITE, rules))
 		return send_quick_by_rules(end, bytes, n);
-	return send_quick(end, bytes, n, 0, rules != 0);
+	return send_quick(end, bytes, n, rules, 0, rules != 0);
 }
 
 ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *msg, size_t len,

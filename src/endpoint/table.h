@@ -92,6 +92,17 @@ static inline bool weir_table_has_left(const struct weir_end *end)
 /* The same end behind another of its descriptors; false where this process has none. */
 bool weir_table_move(const struct weir_end *end, struct weir_end *moved);
 
+/* Leads `*end` to where it is now, if its descriptor was taken from it: to `moved`. */
+static inline bool weir_table_follow(const struct weir_end **end, struct weir_end *moved)
+{
+	if (!weir_table_has_left(*end))
+		return true;
+	if (!weir_table_move(*end, moved))
+		return false;
+	*end = moved;
+	return true;
+}
+
 /* Enters descriptor `fd` for the end `side` of the pair in slot `index`. What
  * stood at that number was closed behind our back, and is dropped. */
 void weir_table_enter(int fd, uint32_t index, int side, uint32_t generation);
