@@ -27,3 +27,9 @@ damaged() {
 	[[ $output =~ "not ok seed 1 run" ]]
 	[[ $output =~ "wrong bytes"|"bytes are missing" ]]
 }
+
+@test "a writer that goes beyond its ring is found out" {
+	WEIR_LIBRARY=$BUILD/canaries/library/weir_ring_copy_in/libweir.so run damaged --seed 1 --mode stream --area slots --runs 5 --stop
+	[ "$status" -eq 1 ]
+	[[ $output =~ "something was written outside of a ring" ]]
+}

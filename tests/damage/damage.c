@@ -6,7 +6,7 @@
  * Each run starts `weir run EXCHANGE ...` (tests/programs/exchange.c), maps its session
  * and flips bits of one area, at times that are drawn. Then all bytes arrive as they were
  * sent, or somebody is told: by an errno, or by an abort with weir's message. Never a
- * wrong byte, a crash, a process that sleeps or loops for ever, or a page that was written
+ * wrong byte, a crash, a process that sleeps or loops for ever, or a byte that was written
  * outside of the rings. With MANY bits nothing is asked of the bytes, as all copies
  * of a word may be hit. `weir run` and `weir ctl` read each damaged session, too.
  *
@@ -401,7 +401,30 @@ static void wait_for_end(struct run *r)
 	}
 }
 
-/* A page of a ring that a direction of that capacity has no use for. */
+static bool has_bytes(const unsigned char *at, const unsigned char *end)
+{
+	while (at < end && *at == 0)
+		at++;
+	return at < end;
+}
+
+/* Only the pages that are there: to look at another would make it. */
+static bool was_written(const struct run *r, off_t at, off_t end)
+{
+	const unsigned char *file = (const unsigned char *)r->session.header;
+
+	while ((at = lseek(r->session_fd, at, SEEK_DATA)) >= 0 && at < end) {
+		off_t hole = lseek(r->session_fd, at, SEEK_HOLE);
+		if (has_bytes(file + at, file + (hole < end ? hole : end)))
+			return true;
+		at = hole;
+	}
+	return false;
+}
+
+/* Bytes in the part of a ring that a direction of that capacity has no use for. A page of
+ * zeros there was read: when a thread ends, the kernel follows the links of its locks, which
+ * are for the kernel alone, wherever a flipped one leads. */
 static bool wrote_outside(const struct run *r)
 {
 	const struct weir_session *s = &r->session;
@@ -412,11 +435,8 @@ static bool wrote_outside(const struct run *r)
 	uint64_t rings = (uint64_t)(s->rings - (unsigned char *)s->header);
 
 	for (uint64_t ring = 0; ring < 2ULL * s->slot_count; ring++) {
-		uint64_t start = rings + ring * s->ring_span + size;
-		off_t data = lseek(r->session_fd, (off_t)start, SEEK_DATA);
-		if (data < 0)
-			return false;
-		if ((uint64_t)data < rings + (ring + 1) * s->ring_span)
+		uint64_t start = rings + ring * s->ring_span;
+		if (was_written(r, (off_t)(start + size), (off_t)(start + s->ring_span)))
 			return true;
 	}
 	return false;
