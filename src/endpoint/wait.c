@@ -8,6 +8,7 @@
 #include "endpoint/bare.h"
 #include "endpoint/deadlock.h"
 #include "pipe/bell.h"
+#include "pipe/check.h"
 
 enum {
 	SPINS = 1000,               /* looks before a wait goes to the kernel */
@@ -210,7 +211,7 @@ static int settle_empty(const struct weir_end *end, bool force)
 	if (error)
 		return error;
 	if (!weir_pipe_is_valid(&end->in))
-		weir_damaged("what a pipe's reader is about to wait for");
+		weir_pipe_damaged(pipe, "what a pipe's reader is about to wait for");
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING) {
 		if (weir_end_follow(end))
 			result = WEIR_TO_KERNEL;

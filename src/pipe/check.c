@@ -13,6 +13,12 @@ void weir_pipe_keep_shape(struct weir_pipe *pipe)
 	                                       load64_relaxed(&pipe->writable_room)));
 }
 
+void weir_pipe_damaged(struct weir_pipe *pipe, const char *what)
+{
+	store64_relaxed(&pipe->generation.halves, 1); /* of no life: they differ */
+	weir_damaged(what);
+}
+
 /* The other side stores the copy first: it is never behind, and ahead by what is being
  * moved at most. */
 static inline bool may_be_ahead(uint64_t again, uint64_t position, uint64_t most)

@@ -23,12 +23,16 @@ struct weir_pipe_seen {
 bool weir_pipe_reader_sees(const struct weir_pipe_ref *ref, struct weir_pipe_seen *seen);
 bool weir_pipe_writer_sees(const struct weir_pipe_ref *ref, struct weir_pipe_seen *seen);
 
+/* Dies of what is wrong. So does whoever comes to the pipe later: it would take the lock of
+ * a dead owner for one that only has to be put right. */
+_Noreturn void weir_pipe_damaged(struct weir_pipe *pipe, const char *what) __attribute__((cold));
+
 static inline struct weir_pipe_seen weir_pipe_check_reader(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe_seen seen;
 
 	if (__builtin_expect(!weir_pipe_reader_sees(ref, &seen), 0))
-		weir_damaged("what a pipe's reader finds");
+		weir_pipe_damaged(ref->pipe, "what a pipe's reader finds");
 	return seen;
 }
 
@@ -37,7 +41,7 @@ static inline struct weir_pipe_seen weir_pipe_check_writer(const struct weir_pip
 	struct weir_pipe_seen seen;
 
 	if (__builtin_expect(!weir_pipe_writer_sees(ref, &seen), 0))
-		weir_damaged("what a pipe's writer finds");
+		weir_pipe_damaged(ref->pipe, "what a pipe's writer finds");
 	return seen;
 }
 

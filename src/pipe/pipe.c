@@ -290,12 +290,12 @@ void weir_pipe_lose(const struct weir_pipe_ref *ref)
 }
 
 /* How many of a signal handler's bytes wait. */
-static uint32_t aside_used(const struct weir_pipe *pipe)
+static uint32_t aside_used(struct weir_pipe *pipe)
 {
 	uint32_t used = load32_acquire(&pipe->aside_used);
 
 	if (used > WEIR_ASIDE_SIZE)
-		weir_damaged("more bytes of a signal handler than fit");
+		weir_pipe_damaged(pipe, "more bytes of a signal handler than fit");
 	return used;
 }
 

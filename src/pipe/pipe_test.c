@@ -539,6 +539,12 @@ static int end_of_damaged(struct test_pipe *t)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
+/* Of an undamaged pipe in which somebody died of that. */
+static void repair(struct test_pipe *t)
+{
+	store32_relaxed(&t->pipe->generation, TEST_GENERATION);
+}
+
 static void damage_is_noticed(void)
 {
 	struct test_pipe t = test_pipe_open(64);
@@ -546,15 +552,34 @@ static void damage_is_noticed(void)
 	CHECK_EQ(end_of_damaged(&t), 0);
 	store64_relaxed(&t.pipe->mask, UINT64_C(1) << 32);
 	CHECK_EQ(end_of_damaged(&t), SIGABRT);
+	repair(&t);
 	store64_relaxed(&t.pipe->mask, TEST_SPAN * 2 - 1);
 	CHECK_EQ(end_of_damaged(&t), SIGABRT);
+	repair(&t);
 	store64_relaxed(&t.pipe->mask, WEIR_RING_MIN_MASK);
 	store64_relaxed(&t.pipe->limit, UINT64_MAX / 2);
 	CHECK_EQ(end_of_damaged(&t), SIGABRT);
+	repair(&t);
 	store64_relaxed(&t.pipe->limit, 64);
+	CHECK_EQ(end_of_damaged(&t), 0);
 	store64_relaxed(&t.pipe->head, 1000);
 	CHECK(!weir_pipe_is_valid(&t.ref));
 	CHECK_EQ(end_of_damaged(&t), SIGABRT);
+	test_pipe_close(&t);
+}
+
+/* Who dies of it leaves a lock whose next owner would make the positions agree again. */
+static void damage_stays_noticed(void)
+{
+	struct test_pipe t = test_pipe_open(64);
+
+	CHECK_EQ(test_pipe_put(&t, "some", 4), 4);
+	store64_relaxed(&t.pipe->tail, 20);
+	CHECK_EQ(end_of_damaged(&t), SIGABRT);
+	CHECK_EQ(end_of_damaged(&t), SIGABRT);
+	weir_pipe_reset(t.pipe, TEST_GENERATION); /* a new life is free of it */
+	weir_pipe_set_limit(&t.ref, 64, any_room);
+	CHECK_EQ(end_of_damaged(&t), 0);
 	test_pipe_close(&t);
 }
 
@@ -697,6 +722,7 @@ int main(void)
 	RUN(aside_exceeds_it_by_so_much);
 	RUN(handlers_at_any_moment);
 	RUN(damage_is_noticed);
+	RUN(damage_stays_noticed);
 	RUN(each_byte_matters_or_not);
 	RUN(two_threads);
 	return weir_test_end();

@@ -537,15 +537,18 @@ static const struct {
 	{                                                                                          \
 #field, offsetof(struct weir_pipe, field)                                          \
 	}
-        PLACE(read_lock),      PLACE(reads),        PLACE(blocked_reads), PLACE(rules_read),
-        PLACE(head),           PLACE(head_again),   PLACE(write_lock),    PLACE(pending),
-        PLACE(bells),          PLACE(rules_write),  PLACE(tail),          PLACE(tail_again),
-        PLACE(origin),         PLACE(shape),        PLACE(generation),    PLACE(suspect),
-        PLACE(hand_over),      PLACE(reader_life),  PLACE(limit_given),   PLACE(writes),
-        PLACE(blocked_writes), PLACE(max_buffered), PLACE(aside_used),    PLACE(aside_fd),
-        PLACE(reader_cpu),     PLACE(reset),        PLACE(limit),         PLACE(mask),
-        PLACE(writable_room),  PLACE(wake_at),      PLACE(saturated),     PLACE(watch),
-        PLACE(carrier),        PLACE(lowered),      PLACE(sleepers),      PLACE(aside),
+        PLACE(read_lock),     PLACE(reads),        PLACE(blocked_reads),  PLACE(rules_read),
+        PLACE(head),          PLACE(head_again),   PLACE(read_alone),     PLACE(reset),
+        PLACE(reader_cpu),    PLACE(reader_spins), PLACE(marker),         PLACE(write_lock),
+        PLACE(pending),       PLACE(bells),        PLACE(rules_write),    PLACE(tail),
+        PLACE(tail_again),    PLACE(origin),       PLACE(shape),          PLACE(generation),
+        PLACE(suspect),       PLACE(hand_over),    PLACE(reader_life),    PLACE(limit_given),
+        PLACE(aside_owner),   PLACE(writes),       PLACE(blocked_writes), PLACE(max_buffered),
+        PLACE(aside_used),    PLACE(aside_fd),     PLACE(write_alone),    PLACE(alone),
+        PLACE(writer_cpu),    PLACE(writer_spins), PLACE(limit),          PLACE(mask),
+        PLACE(writable_room), PLACE(wake_at),      PLACE(saturated),      PLACE(watch),
+        PLACE(carrier),       PLACE(lowered),      PLACE(calm),           PLACE(sleepers),
+        PLACE(aside),
 };
 
 static void tell_flip(const struct run *r, const struct flip *f)
@@ -554,12 +557,13 @@ static void tell_flip(const struct run *r, const struct flip *f)
 	        (uint64_t)((const char *)r->session.slots - (const char *)r->session.header);
 	uint64_t in_slot = (f->at - slots) % sizeof(struct weir_slot);
 	uint64_t in_pipe = (in_slot - offsetof(struct weir_slot, pipe)) % sizeof(struct weir_pipe);
-	size_t i = sizeof(places) / sizeof(places[0]) - 1;
+	size_t i = 0;
 
 	printf("#   bit %u of byte %#llx", f->bit, (unsigned long long)f->at);
 	if (r->area >= SLOTS && r->area < STATES && in_slot >= offsetof(struct weir_slot, pipe)) {
-		while (places[i].at > in_pipe)
-			i--;
+		for (size_t k = 1; k < sizeof(places) / sizeof(places[0]); k++)
+			if (places[k].at <= in_pipe && places[k].at > places[i].at)
+				i = k;
 		printf(": %s + %zu of a pipe", places[i].name, (size_t)in_pipe - places[i].at);
 	} else if (r->area == SLOTS) {
 		printf(": %zu of a slot", (size_t)in_slot);
