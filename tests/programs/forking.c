@@ -259,7 +259,7 @@ CASE(a_killed_child_wakes_a_reader)
 	pid_t killer = child_start();
 	if (killer == 0) {
 		CHECK(close(sv[0]) == 0);
-		sleep_ms(40);
+		wait_until_asleep(getppid());
 		CHECK(kill(pid, SIGKILL) == 0);
 		_exit(0);
 	}
@@ -274,14 +274,14 @@ CASE(a_killed_reader_releases_a_writer)
 	signal(SIGPIPE, SIG_IGN);
 	pair_open(sv, 0);
 	pid_t pid = child_that_holds(sv[1], sv[0]);
+	fill(sv[0]);
 	pid_t killer = child_start();
 	if (killer == 0) {
 		CHECK(close(sv[0]) == 0);
-		sleep_ms(60);
+		wait_until_asleep(getppid());
 		CHECK(kill(pid, SIGKILL) == 0);
 		_exit(0);
 	}
-	fill(sv[0]);
 	ssize_t n = write(sv[0], "x", 1);
 	CHECK(n == -1 && (errno == EPIPE || errno == ECONNRESET));
 	CHECK_FAILS(write(sv[0], "x", 1), EPIPE);
