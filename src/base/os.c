@@ -26,6 +26,7 @@
 #endif
 
 enum {
+	DUE_EVERY = 1024,
 	DESCRIPTORS_MAX = 1 << 20,  /* fs.nr_open, unless somebody raised it */
 	ASKED_AT_ONCE = 256,
 };
@@ -329,6 +330,13 @@ int os_memfd(const char *name)
 int os_close(int fd)
 {
 	return (int)os_call(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+bool os_is_due(void)
+{
+	static _Thread_local uint32_t calls;
+
+	return ++calls % DUE_EVERY == 0;
 }
 
 uint64_t os_now_ns(void)

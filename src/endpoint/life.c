@@ -12,8 +12,10 @@ enum {
 
 static void suspect(const struct weir_pipe_ref *ref, uint32_t times)
 {
-	if (load32_relaxed(&ref->pipe->generation) == ref->generation)
-		store32_ordered(&ref->pipe->suspect, times);
+	if (load32_relaxed(&ref->pipe->generation) != ref->generation)
+		return;
+	store32_ordered(&ref->pipe->suspect, times);
+	store32_ordered(&ref->pipe->wary, times);
 }
 
 /* A bell that nobody needs would look like data that nobody read, and give the
@@ -31,10 +33,13 @@ static void take_stale_bells(const struct weir_end *end)
 	weir_pipe_unlock(&end->in);
 }
 
-/* This process reads no more; who does will tell. */
-static void read_no_more(const struct weir_end *end)
+/* This process reads and writes no more; who does will tell. */
+static void leave(const struct weir_end *end)
 {
-	swap32_if(&end->in.pipe->reader_life, load32_relaxed(&weir_own_life), 0);
+	uint32_t own = load32_relaxed(&weir_own_life);
+
+	swap32_if(&end->in.pipe->reader_life, own, 0);
+	swap32_if(&end->out.pipe->writer_life, own, 0);
 }
 
 void weir_end_before_close(const struct weir_end *end, bool last)
@@ -42,7 +47,7 @@ void weir_end_before_close(const struct weir_end *end, bool last)
 	if (!last)
 		return;
 	take_stale_bells(end);
-	read_no_more(end);
+	leave(end);
 }
 
 void weir_end_after_close(const struct weir_end *end, bool last)

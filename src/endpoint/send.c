@@ -123,6 +123,7 @@ static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t le
 		return n > 0 ? (ssize_t)n : -EAGAIN;
 	}
 	weir_note_cpu(&end->out.pipe->writer_cpu);
+	weir_note_life(&end->out.pipe->writer_life);
 	ssize_t n = put_locked(end, span, len, how, rules, f);
 	weir_pipe_unlock_writer(&end->out);
 	return n;
@@ -252,8 +253,10 @@ static inline size_t send_quick(const struct weir_end *end, const void *bytes, s
 		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
 		weir_calm_count(pipe, WEIR_OP_WRITE, word, calm, counted);
 	}
-	if (!weir_pipe_writes_alone(pipe))
+	if (!weir_pipe_writes_alone(pipe)) {
 		weir_note_cpu(&pipe->writer_cpu);
+		weir_note_life(&pipe->writer_life);
+	}
 	weir_pipe_unlock_writer(out);
 	return n;
 }

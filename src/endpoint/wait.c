@@ -1,12 +1,14 @@
 #include "endpoint/wait.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
 
 #include "base/os.h"
 #include "endpoint/bare.h"
 #include "endpoint/deadlock.h"
+#include "endpoint/known.h"
 #include "pipe/bell.h"
 #include "pipe/check.h"
 
@@ -119,19 +121,23 @@ void weir_sleep_ends(struct weir_sleeper *s)
 }
 
 /* Looking pays only while the peer runs elsewhere, and lately did pay. */
-static bool may_spin(const struct weir_end *end, const weir_word32 *peer_cpu, weir_word32 *fails)
+static bool pays(const weir_word32 *peer_cpu, weir_word32 *fails)
 {
 	uint32_t cpu = load32_relaxed(peer_cpu);
 	uint32_t failed = load32_relaxed(fails);
 
 	if (cpu == 0 || cpu == (uint32_t)os_cpu() + 1)
 		return false;
-	if (load32_relaxed(&end->slot->end[end->side].nonblock))
-		return false;
 	if (failed < SPIN_FAILS_MAX || failed % SPIN_RETRY == 0)
 		return true;
 	store32_relaxed(fails, failed + 1);
 	return false;
+}
+
+static bool may_spin(const struct weir_end *end, int flags, const weir_word32 *peer_cpu,
+                     weir_word32 *fails)
+{
+	return !weir_end_never_waits(end, flags) && pays(peer_cpu, fails);
 }
 
 static bool has_input(const struct weir_pipe_ref *ref)
@@ -144,19 +150,51 @@ static bool has_room(const struct weir_pipe_ref *ref)
 	return weir_pipe_room(ref) > 0;
 }
 
+/* Looking has paid, or not. */
+static bool learn(weir_word32 *fails, bool paid)
+{
+	if (!paid)
+		store32_relaxed(fails, load32_relaxed(fails) + 1);
+	else if (load32_relaxed(fails))
+		store32_relaxed(fails, 0);
+	return paid;
+}
+
 static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct weir_pipe_ref *),
                  weir_word32 *fails)
 {
 	for (int i = 0; i < SPINS; i++) {
-		if (ready(ref)) {
-			if (load32_relaxed(fails))
-				store32_relaxed(fails, 0);
-			return true;
-		}
+		if (ready(ref))
+			return learn(fails, true);
 		os_relax();
 	}
-	store32_relaxed(fails, load32_relaxed(fails) + 1);
+	return learn(fails, false);
+}
+
+static bool any_ready(const struct weir_end *ends, const short *events, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (((events[i] & POLLIN) && has_input(&ends[i].in)) ||
+		    ((events[i] & POLLOUT) && weir_pipe_writable(&ends[i].out)))
+			return true;
 	return false;
+}
+
+/* What is learnt is the first one's. */
+bool weir_wait_ready(const struct weir_end *ends, const short *events, int count)
+{
+	bool reads = events[0] & POLLIN;
+	const struct weir_pipe *pipe = reads ? ends[0].in.pipe : ends[0].out.pipe;
+	weir_word32 *fails = reads ? &ends[0].in.pipe->reader_spins : &ends[0].out.pipe->writer_spins;
+
+	if (!pays(reads ? &pipe->writer_cpu : &pipe->reader_cpu, fails))
+		return false;
+	for (int i = 0; i < SPINS; i++) {
+		if (any_ready(ends, events, count))
+			return learn(fails, true);
+		os_relax();
+	}
+	return learn(fails, false);
 }
 
 /* A writer that is interrupted in the act by the very reader that it woke needs
@@ -269,7 +307,9 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 
 	if (weir_is_bare())
 		return weir_bare_wait_input(end);
-	if (!(flags & MSG_DONTWAIT) && may_spin(end, &pipe->writer_cpu, &pipe->reader_spins) &&
+	if (weir_end_never_waits(end, flags) && !*force && weir_end_is_surely_empty(end))
+		return -EAGAIN;
+	if (may_spin(end, flags, &pipe->writer_cpu, &pipe->reader_spins) &&
 	    spin(&end->in, has_input, &pipe->reader_spins))
 		return WEIR_WAIT_AGAIN;
 	int result = settle_empty(end, *force);
@@ -307,13 +347,14 @@ static bool room_came(const struct weir_end *end)
 	return weir_pipe_room(out) > 0;
 }
 
-/* Nobody waits here: tell the truth to who asks the kernel, and go. */
+/* Nobody waits here: tell the truth to who asks the kernel, and go. The attempt before has
+ * looked whether the peer lives; but calls that move nothing are not counted there. */
 static int no_room(const struct weir_end *end)
 {
 	const struct weir_pipe_ref *out = &end->out;
-	int error = (int)os_send_now(end->fd, NULL, 0, MSG_NOSIGNAL);
 
-	if (error == -EPIPE) { /* the next attempt finds out, and raises SIGPIPE */
+	if (os_is_due() && os_send_now(end->fd, NULL, 0, MSG_NOSIGNAL) == -EPIPE) {
+		/* the next attempt finds out, and raises SIGPIPE */
 		store32_ordered(&out->pipe->suspect, 1);
 		return WEIR_WAIT_AGAIN;
 	}
@@ -353,7 +394,7 @@ static int prepare_room(const struct weir_end *end, int flags, size_t left)
 		result = WEIR_TO_KERNEL;
 	} else if (weir_pipe_room(out) > 0) {
 		result = WEIR_WAIT_AGAIN;
-	} else if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd)) {
+	} else if (weir_end_never_waits(end, flags) || os_nonblocking(end->fd)) {
 		result = no_room(end);
 	} else {
 		weir_bell_saturate(out, end->fd, WEIR_SATURATED, kind_room(out->pipe, left));
@@ -389,7 +430,7 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 {
 	struct weir_pipe *pipe = end->out.pipe;
 
-	if (!(flags & MSG_DONTWAIT) && may_spin(end, &pipe->reader_cpu, &pipe->writer_spins) &&
+	if (may_spin(end, flags, &pipe->reader_cpu, &pipe->writer_spins) &&
 	    spin(&end->out, has_room, &pipe->writer_spins))
 		return WEIR_WAIT_AGAIN;
 	int result = prepare_room(end, flags, left);

@@ -21,7 +21,11 @@ bool weir_end_follow(const struct weir_end *end);
 /* Waits for room, of at least min(left, half the capacity) where that is kind. */
 int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left);
 
-/* Notes that this process reads, for the writer that will not hear of its end. */
+/* Looks for a while whether one of a few ends is ready for what poll asks of it, POLLIN or
+ * POLLOUT, where that is likely to pay. */
+bool weir_wait_ready(const struct weir_end *ends, const short *events, int count);
+
+/* Notes that this process reads, or writes, for the peer that will not hear of its end. */
 void weir_note_life(weir_word32 *whose);
 
 /* This thread goes to sleep in a direction: for who asks what everybody waits for.

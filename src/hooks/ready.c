@@ -1,14 +1,19 @@
-/* poll and select: the kernel answers, weir makes the answer true. */
+/* poll and select: what shared memory knows is told at once; for the rest the kernel
+ * answers, and weir makes the answer true. */
+#include <pthread.h>
 #include <string.h>
 
 #include "base/os.h"
 #include "endpoint/faulty.h"
+#include "endpoint/known.h"
 #include "hooks/deadline.h"
 #include "hooks/hooks.h"
 
 enum {
 	HELD_MAX = 256,             /* descriptors in a poll that waits for held ones, too */
 	LOOK_AGAIN_NS = 20000000,   /* how late a release may be noticed */
+	SPINNING_MAX = 4,           /* ends looked at for a while before the kernel is asked */
+	SPIN_TIMEOUT_NS = 1000000,  /* and that only with a timeout much longer than the while */
 };
 
 static bool any_faults(void)
@@ -90,14 +95,112 @@ static int poll_unheld(struct pollfd *fds, nfds_t count, struct timespec left, c
 	return ready;
 }
 
+/* What is known of one descriptor without the kernel, or WEIR_UNKNOWN. */
+static int known_of(const struct pollfd *polled)
+{
+	struct weir_end end;
+
+	if (polled->fd < 0)
+		return 0;
+	return weir_end_of(polled->fd, &end) ? weir_end_known(&end, polled->events) : WEIR_UNKNOWN;
+}
+
+/* Gives how many are ready, as far as that is known; `*unknown`: of how many it is not, and
+ * these have WEIR_UNKNOWN as their events. */
+static int poll_memory(struct pollfd *fds, nfds_t count, nfds_t *unknown)
+{
+	int ready = 0;
+
+	*unknown = 0;
+	for (nfds_t i = 0; i < count; i++) {
+		int known = known_of(&fds[i]);
+		*unknown += known == WEIR_UNKNOWN;
+		fds[i].revents = (short)known;
+		ready += known > 0;
+	}
+	return ready;
+}
+
+static bool is_at_once(const struct timespec *left)
+{
+	return left && left->tv_sec == 0 && left->tv_nsec == 0;
+}
+
+/* All are known, and none is ready: one may be in a moment. */
+static bool poll_spinning(const struct pollfd *fds, nfds_t count, const struct timespec *left)
+{
+	struct weir_end ends[SPINNING_MAX];
+	short events[SPINNING_MAX];
+	int n = 0;
+
+	if (left && left->tv_sec == 0 && left->tv_nsec < SPIN_TIMEOUT_NS)
+		return false;
+	for (nfds_t i = 0; i < count; i++) {
+		if (!(fds[i].events & (POLLIN | POLLOUT)) || fds[i].fd < 0)
+			continue;
+		if (n == SPINNING_MAX || !weir_end_of(fds[i].fd, &ends[n]))
+			return false;
+		events[n++] = fds[i].events;
+	}
+	return n > 0 && weir_wait_ready(ends, events, n);
+}
+
+/* Some are ready: the kernel is asked only about those of which nothing is known. */
+static int poll_rest(struct pollfd *fds, nfds_t count)
+{
+	static const struct timespec at_once = {0, 0};
+	struct weir_end end;
+	int ready = 0;
+
+	for (nfds_t i = 0; i < count; i++)
+		if (fds[i].revents == WEIR_UNKNOWN && weir_end_of(fds[i].fd, &end))
+			weir_end_make_exact(&end, fds[i].events);
+	if (weir_real()->ppoll(fds, count, &at_once, NULL) < 0)
+		return -1;
+	for (nfds_t i = 0; i < count; i++) {
+		int known = known_of(&fds[i]);
+		if (known != WEIR_UNKNOWN)
+			fds[i].revents = (short)known;
+		else if (fds[i].revents && weir_end_of(fds[i].fd, &end))
+			fds[i].revents = weir_end_true_events(&end, fds[i].revents);
+		ready += fds[i].revents != 0;
+	}
+	return ready;
+}
+
+/* Without waiting: true where `*ready` is the answer. A mask lets signals in, where nothing
+ * is ready. */
+static bool poll_quick(struct pollfd *fds, nfds_t count, const struct timespec *left,
+                       const sigset_t *mask, int *ready)
+{
+	nfds_t unknown;
+
+	if (__builtin_expect(any_faults(), 0))
+		return false;
+	*ready = poll_memory(fds, count, &unknown);
+	if (*ready > 0 && unknown > 0)
+		*ready = poll_rest(fds, count);
+	if (*ready != 0)
+		return true;
+	if (unknown > 0 || mask)
+		return false;
+	if (is_at_once(left))
+		return true;
+	if (poll_spinning(fds, count, left))
+		*ready = poll_memory(fds, count, &unknown);
+	return *ready > 0 && unknown == 0;
+}
+
 /* Once; 0 also where nothing is ready in truth, and time may be left. */
 static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *left,
                      const sigset_t *mask)
 {
 	uint64_t next;
-
-	make_exact(fds, count);
 	int ready;
+
+	if (poll_quick(fds, count, left, mask, &ready))
+		return ready;
+	make_exact(fds, count);
 	if (__builtin_expect(any_faults(), 0) && count <= HELD_MAX && any_held(fds, count, &next)) {
 		uint64_t ns = weir_time_left(next);
 		if (left && (uint64_t)left->tv_sec < 1 && (uint64_t)left->tv_nsec < ns)
@@ -117,6 +220,7 @@ static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *
 
 	if (timeout)
 		left = *timeout;
+	pthread_testcancel();
 	for (;;) {
 		int ready = poll_once(fds, count, timeout ? &left : NULL, mask);
 		if (ready != 0)
@@ -188,6 +292,14 @@ static short wanted(const struct sets *s, fd_set *const set[3], int fd)
 		if (s->set[i] && FD_ISSET(fd, set[i]))
 			events |= set_events[i];
 	return events;
+}
+
+static bool select_is_all_marked(const struct sets *s, int count)
+{
+	for (int fd = 0; fd < count; fd++)
+		if (wanted(s, s->set, fd) && !weir_marked(fd))
+			return false;
+	return true;
 }
 
 static bool select_concerns(const struct sets *s)
@@ -282,12 +394,45 @@ static int select_until(const struct sets *s, int count, const struct timespec *
 	return weir_real()->pselect(count, s->set[0], s->set[1], s->set[2], &wait, mask);
 }
 
+/* Looks only at marked descriptors: gives how many bits remain in the sets, or WEIR_UNKNOWN
+ * where there are others, or the kernel has to be asked. The sets are kept. */
+static int select_memory(struct sets *s, int count)
+{
+	struct weir_end end;
+	int bits = 0, known;
+
+	if (any_faults() || !select_is_all_marked(s, count))
+		return WEIR_UNKNOWN;
+	for (int fd = 0; fd < s->bound; fd++) {
+		short events = weir_marked(fd) ? wanted(s, s->set, fd) : 0;
+		if (!events)
+			continue;
+		known = weir_end_of(fd, &end) ? weir_end_known(&end, events) : WEIR_UNKNOWN;
+		if (known == WEIR_UNKNOWN)
+			return WEIR_UNKNOWN;
+		for (int i = 0; i < 3; i++) {
+			if (!(events & set_events[i]))
+				continue;
+			if (known & set_events[i])
+				bits++;
+			else
+				FD_CLR(fd, s->set[i]);
+		}
+	}
+	return bits;
+}
+
 static int select_marked(struct sets *s, int count, struct timespec *left, const sigset_t *mask)
 {
 	uint64_t deadline = weir_deadline(left), left_ns;
 
+	pthread_testcancel();
 	for (;;) {
 		keep(s, false);
+		int known = select_memory(s, count);
+		if (known > 0 || (known == 0 && !mask && is_at_once(left)))
+			return known;
+		keep(s, true);
 		select_make_exact(s);
 		uint64_t next = select_hide_held(s);
 		int ready = select_until(s, count, left, next, mask);

@@ -11,7 +11,7 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(type, field) == (at), "the place of " #type "." #field)
 
-_Static_assert(WEIR_LAYOUT_VERSION == 6, "the layout below is version 6's");
+_Static_assert(WEIR_LAYOUT_VERSION == 7, "the layout below is version 7's");
 
 SIZE(struct weir_header, 320);
 SIZE(struct weir_life, 64);

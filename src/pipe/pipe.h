@@ -128,6 +128,8 @@ struct weir_pipe {
 	weir_doubled lowered;       /* the socket's SO_SNDBUF is the smallest one */
 
 	_Alignas(64) struct weir_calm calm[2]; /* [0] of reads, [1] of writes */
+	weir_word32 writer_life;    /* of who last wrote, as reader_life */
+	weir_word32 wary;           /* as suspect, of who asks what the writer's end is ready for */
 
 	/* Who sleeps, as far as there is place: [0] readers, [1] writers. */
 	_Alignas(64) struct weir_sleeper sleepers[2][WEIR_SLEEPERS_MAX];

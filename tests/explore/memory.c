@@ -330,7 +330,8 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, tail_again),    FIELD(weir_pipe, shape),
         FIELD(weir_pipe, read_alone),    FIELD(weir_pipe, write_alone),
         FIELD(weir_pipe, alone),         FIELD(weir_pipe, marker),
-        FIELD(weir_pipe, calm),
+        FIELD(weir_pipe, calm),          FIELD(weir_pipe, writer_life),
+        FIELD(weir_pipe, wary),
 };
 
 static const struct field end_fields[] = {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "endpoint/known.h"
 #include "world.h"
 
 enum { END_A = 1, END_B = 2, BYTES_MAX = 8, HANDLER = 8 };
@@ -72,6 +73,11 @@ static void take(size_t n)
 static short polls(int side, short events)
 {
 	for (;;) {
+		int known = weir_end_known(&ends[side], events);
+		if (known > 0) {
+			trace("poll knows of %#x", (unsigned int)known);
+			return (short)known;
+		}
 		weir_end_make_exact(&ends[side], events);
 		int found = os_poll_wait(ends[side].fd, events, -1);
 		if (found < 0)
