@@ -95,6 +95,10 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 	fires 0 'write:eof:match=aaab' a.say:aaaaaac=7 b.read:9=7
 }
 
+@test "a text is found wherever it comes, by calls of every family cut anyhow" {
+	native_then_weir places
+}
+
 @test "calls are counted as strace does: F, F..L, F..L+S, F+S, times and p" {
 	local x=a.write:1
 	fires 1 write:error=EIO:when=3 $x=1 $x=1 $x=EIO $x=1 $x=1

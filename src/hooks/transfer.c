@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "endpoint/faulty.h"
 #include "hooks/hooks.h"
 
 enum { PIECE = 4096 };          /* a pipe with room takes this much at once (PIPE_BUF) */
@@ -63,6 +64,34 @@ WEIR_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 	return sendfile64(out, in, offset, count);
 }
 
+/* What the pipe has next, up to `len` bytes, which stay in it. */
+static ssize_t look_into(int in, void *bytes, size_t len, unsigned int flags)
+{
+	int copy[2];
+
+	if (pipe2(copy, O_CLOEXEC) != 0)
+		return -errno;
+	ssize_t n = tee(in, copy[1], len, flags & SPLICE_F_NONBLOCK);
+	if (n > 0)
+		n = weir_real()->read(copy[0], bytes, (size_t)n);
+	int error = errno;
+	os_close(copy[0]);
+	os_close(copy[1]);
+	return n < 0 ? -error : n;
+}
+
+/* Where a rule may refuse bytes they leave the pipe only once they have passed. */
+static ssize_t splice_in_carefully(const struct weir_end *end, int in, size_t len,
+                                   unsigned int flags)
+{
+	char piece[PIECE];
+	ssize_t n = look_into(in, piece, len < sizeof(piece) ? len : sizeof(piece), flags);
+
+	if (n > 0)
+		n = send_piece(end, piece, (size_t)n, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0);
+	return n > 0 ? weir_real()->read(in, piece, (size_t)n) : n;
+}
+
 /* From a pipe: no more is taken out of it than fits into the ring now. */
 static ssize_t splice_in(const struct weir_end *end, int in, size_t len, unsigned int flags)
 {
@@ -70,6 +99,8 @@ static ssize_t splice_in(const struct weir_end *end, int in, size_t len, unsigne
 	size_t room = weir_pipe_room(&end->out);
 	bool wait = !(flags & SPLICE_F_NONBLOCK) && !os_nonblocking(end->fd);
 
+	if (weir_is_faulty(end, WEIR_OP_WRITE))
+		return splice_in_carefully(end, in, len, flags);
 	if (room == 0 && !wait)
 		return -EAGAIN;
 	if (room == 0 || room > sizeof(piece))
