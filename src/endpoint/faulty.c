@@ -103,6 +103,54 @@ static const unsigned char *one_piece(const struct weir_end *end, int op,
 	return (const unsigned char *)span->iov->iov_base + span->offset;
 }
 
+/* Is no text complete with these bytes? */
+static bool may_pass_texts(struct weir_fault_state *s, const void *bytes, size_t n)
+{
+	struct iovec piece = {(void *)(uintptr_t)bytes, n};
+
+	if (!bytes)
+		return false;
+	return weir_fault_is_vain(weir_session.plan, s->calm_text, bytes, n) ||
+	       weir_fault_look_ahead(weir_session.plan, s, (struct weir_fault_bytes){&piece, 0, n});
+}
+
+bool weir_calm_looks(const struct weir_end *end, int op, const void *bytes, size_t *n,
+                     struct weir_calm_way *way)
+{
+	struct weir_pipe *pipe = weir_pipe_of(end, op);
+	uint64_t rules = weir_rules_here(op ? &pipe->rules_write : &pipe->rules_read);
+	struct weir_fault_state *s;
+
+	way->state = NULL;
+	if (rules == 0)
+		return true;
+	s = weir_fault_state_now(end, op);
+	uint64_t byte = load64_relaxed(op ? &pipe->tail : &pipe->head);
+	if (!weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, *n))
+		return false;
+	s->calm_looked = 0;
+	if (s->calm_texts && op == WEIR_OP_READ)
+		bytes = weir_pipe_glance(&end->in, n);
+	way->state = s;
+	return !s->calm_texts || may_pass_texts(s, bytes, *n);
+}
+
+void weir_calm_note(struct weir_pipe *pipe, int op, const struct weir_calm_way *way)
+{
+	bool alone = op ? weir_pipe_writes_alone(pipe) : weir_pipe_reads_alone(pipe);
+	struct weir_fault_state *s = way->state;
+
+	if (s)
+		weir_fault_pass_calmly(s, 1);
+	if (s && s->calm_looked)
+		weir_fault_read_on(s);
+	if (alone && s)
+		weir_calm_begin(pipe, op, s, way->word,
+		                load64_relaxed(op ? &pipe->tail : &pipe->head));
+	else if (alone)
+		weir_calm_begin_free(pipe, op, way->word);
+}
+
 static WEIR_SELDOM bool read_on(const struct weir_end *end, int op, struct weir_fault_state *s,
                                 const struct weir_span *span, size_t *n)
 {
@@ -115,8 +163,9 @@ static WEIR_SELDOM bool read_on(const struct weir_end *end, int op, struct weir_
 		uint64_t room = weir_pipe_room(&end->out);
 		bytes = bytes_at(span, room < *n ? (size_t)room : *n);
 	}
-	if (!weir_fault_read_on(weir_session.plan, s, bytes))
+	if (!weir_fault_look_ahead(weir_session.plan, s, bytes))
 		return false;
+	weir_fault_read_on(s);
 	*n = bytes.size;
 	return true;
 }
@@ -127,7 +176,7 @@ bool weir_texts_read_on(const struct weir_end *end, int op, struct weir_fault_st
 	size_t size = *n;
 	const unsigned char *bytes = one_piece(end, op, span, &size);
 
-	if (!bytes || !weir_fault_is_vain(s, bytes, size))
+	if (!bytes || !weir_fault_is_vain(weir_session.plan, s->calm_text, bytes, size))
 		return read_on(end, op, s, span, n);
 	*n = size;
 	return true;

@@ -115,44 +115,49 @@ static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rul
 	return true;
 }
 
-/* The same at one quick look, for `n` bytes that would pass in one piece. `bytes`: where
- * they lie, NULL: not known. Gives the state in which the call is to be counted once they
- * have passed (weir_fault_pass_calmly); NULL where something may happen. */
-static inline struct weir_fault_state *weir_calm_at_a_look(const struct weir_end *end, int op,
-                                                           uint64_t rules,
-                                                           const unsigned char *bytes, size_t n)
-{
-	struct weir_fault_state *s = weir_fault_state_now(end, op);
-	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
+/* How a call passes the short way though the pipe has rules. */
+struct weir_calm_way {
+	uint64_t word;              /* the pipe's rules, before the call */
+	bool counted;               /* the pipe counts it (pair/calm.h) */
+	struct weir_fault_state *state; /* else it is counted here, if rules concern it */
+};
 
-	if (!weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, n))
-		return NULL;
-	if (s->calm_texts && (!bytes || !weir_fault_is_vain(s, bytes, n)))
-		return NULL;
-	return s;
+WEIR_SELDOM bool weir_calm_looks(const struct weir_end *end, int op, const void *bytes, size_t *n,
+                                 struct weir_calm_way *way);
+
+/* Does nothing happen to a call of `*n` bytes that would pass in one piece? A write's are
+ * `bytes`; for a read, `*n` becomes how many may pass. To be told once they have
+ * (weir_calm_passed). That side's lock. */
+static inline bool weir_calm_lets(const struct weir_end *end, int op, const void *bytes, size_t *n,
+                                  struct weir_calm_way *way)
+{
+	struct weir_pipe *pipe = weir_pipe_of(end, op);
+
+	/* What comes meanwhile is for the next call. */
+	way->word = load64_relaxed(op ? &pipe->rules_write : &pipe->rules_read);
+	if (__builtin_expect(way->word == 0, 1))
+		return true;
+	way->counted = (op ? weir_pipe_writes_alone(pipe) : weir_pipe_reads_alone(pipe)) &&
+	               weir_calm_holds(pipe, op, way->word);
+	uint32_t text = load32_relaxed(&pipe->calm[op].text);
+	if (way->counted && text != 0) {
+		if (op == WEIR_OP_READ)
+			bytes = weir_pipe_glance(&end->in, n);
+		way->counted = bytes && weir_fault_is_vain(weir_session.plan, text, bytes, *n);
+	}
+	return way->counted || weir_calm_looks(end, op, bytes, n, way);
 }
 
-/* A call has passed the short way. `word`: the pipe's rules, as they were before it;
- * `calm`: the state, where some concern it; `counted`: the pipe counts it. That side's
- * lock. */
-static inline void weir_calm_count(struct weir_pipe *pipe, int op, uint64_t word,
-                                   struct weir_fault_state *calm, bool counted)
-{
-	bool alone = op ? weir_pipe_writes_alone(pipe) : weir_pipe_reads_alone(pipe);
+WEIR_SELDOM void weir_calm_note(struct weir_pipe *pipe, int op, const struct weir_calm_way *way);
 
-	if (counted) {
+static inline void weir_calm_passed(struct weir_pipe *pipe, int op, const struct weir_calm_way *way)
+{
+	if (__builtin_expect(way->word == 0, 1))
+		return;
+	if (way->counted)
 		weir_calm_passes(pipe, op);
-		return;
-	}
-	if (calm)
-		weir_fault_pass_calmly(calm, 1);
-	if (word == 0 || !alone)
-		return;
-	if (calm)
-		weir_calm_begin(pipe, op, calm, word,
-		                load64_relaxed(op ? &pipe->tail : &pipe->head));
 	else
-		weir_calm_begin_free(pipe, op, word);
+		weir_calm_note(pipe, op, way);
 }
 
 /* A call begins in which the plan has a say. `whole`: it waits for all its bytes.

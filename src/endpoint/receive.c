@@ -249,25 +249,11 @@ static bool is_plain(const struct weir_end *end)
 	       load32_relaxed(&shared->peek_off) == 0 && load32_relaxed(&shared->rcvlowat) == 1;
 }
 
-/* As weir_calm_at_a_look; where texts are looked for, `*n` becomes what there is. Reader
- * lock. */
-static struct weir_fault_state *is_calm(const struct weir_end *end, uint64_t rules, size_t *n)
-{
-	const unsigned char *next = NULL;
-
-	if (weir_fault_state_of(end, WEIR_OP_READ)->calm_texts)
-		next = weir_pipe_next(&end->in, n);
-	return weir_calm_at_a_look(end, WEIR_OP_READ, rules, next, *n);
-}
-
-/* `word`: the pipe's rules; `rules`: those that concern the call; or `counted`: calls are
- * calm, and are counted in the pipe. */
-static inline size_t receive_quick(const struct weir_end *end, void *bytes, size_t n,
-                                   uint64_t word, uint64_t rules, bool counted)
+size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n)
 {
 	const struct weir_pipe_ref *in = &end->in;
 	struct weir_pipe *pipe = in->pipe;
-	struct weir_fault_state *calm = NULL;
+	struct weir_calm_way way;
 
 	if (weir_pipe_lock_reader(in) != 0)
 		return 0;
@@ -275,40 +261,17 @@ static inline size_t receive_quick(const struct weir_end *end, void *bytes, size
 		weir_note_cpu(&pipe->reader_cpu);
 		weir_note_life(&pipe->reader_life);
 	}
-	if (counted && !(weir_pipe_reads_alone(pipe) && weir_calm_holds(pipe, WEIR_OP_READ, word))) {
-		weir_pipe_unlock_reader(in);
-		return 0;
-	}
-	if (rules != 0)
-		calm = is_calm(end, rules, &n);
-	bool quick = (rules == 0 || (calm && n > 0)) && is_plain(end);
-	n = quick ? weir_pipe_take_quick(in, bytes, n) : 0;
+	bool calm = weir_calm_lets(end, WEIR_OP_READ, NULL, &n, &way) && n > 0;
+	n = calm && is_plain(end) ? weir_pipe_take_quick(in, bytes, n) : 0;
 	if (n > 0) {
 		store64_relaxed(&pipe->reads, load64_relaxed(&pipe->reads) + 1);
-		weir_calm_count(pipe, WEIR_OP_READ, word, calm, counted);
+		weir_calm_passed(pipe, WEIR_OP_READ, &way);
 		if (__builtin_expect(load32_ordered(&pipe->saturated) != WEIR_FLOWING, 0) &&
 		    owes(in))
 			settle(end);
 	}
 	weir_pipe_unlock_reader(in);
 	return n;
-}
-
-static WEIR_SELDOM size_t receive_quick_by_rules(const struct weir_end *end, void *bytes, size_t n)
-{
-	const weir_word64 *word = &end->in.pipe->rules_read;
-	uint64_t before = load64_relaxed(word); /* what comes meanwhile is for the next call */
-
-	return receive_quick(end, bytes, n, before, weir_rules_here(word), false);
-}
-
-size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n)
-{
-	uint64_t rules = load64_relaxed(&end->in.pipe->rules_read);
-
-	if (__builtin_expect(rules != 0, 0) && !weir_calm_holds(end->in.pipe, WEIR_OP_READ, rules))
-		return receive_quick_by_rules(end, bytes, n);
-	return receive_quick(end, bytes, n, rules, 0, rules != 0);
 }
 
 ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg, size_t len,

@@ -231,27 +231,19 @@ static bool is_plain(struct weir_pipe *pipe)
 	return has_living_reader(pipe) && load64_relaxed(&pipe->writes) % ASK_EVERY != ASK_EVERY - 1;
 }
 
-/* `word`: the pipe's rules; `rules`: those that concern the call; or `counted`: calls are
- * calm, and are counted in the pipe. */
-static inline size_t send_quick(const struct weir_end *end, const void *bytes, size_t n,
-                                uint64_t word, uint64_t rules, bool counted)
+size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t n)
 {
 	const struct weir_pipe_ref *out = &end->out;
 	struct weir_pipe *pipe = out->pipe;
-	struct weir_fault_state *calm = NULL;
+	struct weir_calm_way way;
 
 	if (weir_pipe_lock_writer(out) != 0)
 		return 0;
-	if (counted && !(weir_pipe_writes_alone(pipe) && weir_calm_holds(pipe, WEIR_OP_WRITE, word))) {
-		weir_pipe_unlock_writer(out);
-		return 0;
-	}
-	if (rules != 0)
-		calm = weir_calm_at_a_look(end, WEIR_OP_WRITE, rules, bytes, n);
-	n = (rules == 0 || calm) && is_plain(pipe) ? weir_pipe_put_quick(out, bytes, n) : 0;
+	bool calm = weir_calm_lets(end, WEIR_OP_WRITE, bytes, &n, &way);
+	n = calm && is_plain(pipe) ? weir_pipe_put_quick(out, bytes, n) : 0;
 	if (n > 0) {
 		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
-		weir_calm_count(pipe, WEIR_OP_WRITE, word, calm, counted);
+		weir_calm_passed(pipe, WEIR_OP_WRITE, &way);
 	}
 	if (!weir_pipe_writes_alone(pipe)) {
 		weir_note_cpu(&pipe->writer_cpu);
@@ -259,24 +251,6 @@ static inline size_t send_quick(const struct weir_end *end, const void *bytes, s
 	}
 	weir_pipe_unlock_writer(out);
 	return n;
-}
-
-static WEIR_SELDOM size_t send_quick_by_rules(const struct weir_end *end, const void *bytes,
-                                              size_t n)
-{
-	const weir_word64 *word = &end->out.pipe->rules_write;
-	uint64_t before = load64_relaxed(word); /* what comes meanwhile is for the next call */
-
-	return send_quick(end, bytes, n, before, weir_rules_here(word), false);
-}
-
-size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t n)
-{
-	uint64_t rules = load64_relaxed(&end->out.pipe->rules_write);
-
-	if (__builtin_expect(rules != 0, 0) && !weir_calm_holds(end->out.pipe, WEIR_OP_WRITE, rules))
-		return send_quick_by_rules(end, bytes, n);
-	return send_quick(end, bytes, n, rules, 0, rules != 0);
 }
 
 ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *msg, size_t len,

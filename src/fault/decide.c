@@ -465,7 +465,7 @@ void weir_fault_forget(struct weir_fault_state *s, uint64_t rules, bool release)
 		return;
 	end_calm(s);
 	s->calm_texts = 0;
-	s->calm_pair = 0;
+	s->calm_text = 0;
 	for (uint32_t i = 0; i < WEIR_RULES_MAX; i++)
 		if (rules & WEIR_RULE_BIT(i))
 			memset(&s->rule[i], 0, sizeof(s->rule[i]));
@@ -500,17 +500,19 @@ static bool narrow(const struct weir_fault_point *p, uint32_t i, uint64_t byte)
 	return true;
 }
 
-enum { PAIR_IS_KNOWN = 1 << 16 };
-
-static void note_pair(const struct weir_plan *plan, struct weir_fault_state *s)
+/* A damaged bit must not lead beyond the rules. */
+static uint64_t texts_of(const struct weir_fault_state *s)
 {
-	uint64_t texts = s->calm_texts & (WEIR_CHAOS_BIT - 1);
+	return s->calm_texts & (WEIR_CHAOS_BIT - 1);
+}
+
+static void note_text(struct weir_fault_state *s)
+{
+	uint64_t texts = texts_of(s);
 	uint32_t i = texts ? (uint32_t)__builtin_ctzll(texts) : 0;
 	bool alone = texts != 0 && (texts & (texts - 1)) == 0;
 
-	s->calm_pair = 0;
-	if (alone && plan->rules[i].rule.match_length > 1 && s->rule[i].matched == 0)
-		s->calm_pair = PAIR_IS_KNOWN | weir_search_pair(&plan->rules[i].rule);
+	s->calm_text = alone && s->rule[i].matched == 0 ? i + 1 : 0;
 }
 
 /* A call has passed up to `byte`: for how long will nothing happen? */
@@ -528,30 +530,33 @@ static void grant_calm(const struct weir_fault_point *p, uint64_t byte)
 	if (!calm)
 		s->calm_left = 0;
 	s->calm_granted = s->calm_left;
-	note_pair(p->plan, s);
+	note_text(s);
 	s->calm_rules = p->rules;
 	s->calm_epoch = p->epoch;
 }
 
-bool weir_fault_read_on(const struct weir_plan *plan, struct weir_fault_state *s,
-                        struct weir_fault_bytes bytes)
+bool weir_fault_look_ahead(const struct weir_plan *plan, struct weir_fault_state *s,
+                           struct weir_fault_bytes bytes)
 {
-	uint64_t all = s->calm_texts & (WEIR_CHAOS_BIT - 1);
-	uint64_t matched[WEIR_RULES_MAX];
-
-	for (uint64_t texts = all; texts; texts &= texts - 1) {
+	for (uint64_t texts = texts_of(s); texts; texts &= texts - 1) {
 		uint32_t i = (uint32_t)__builtin_ctzll(texts);
 		struct walk w = walk_over(bytes, bytes.size);
-		matched[i] = s->rule[i].matched;
-		if (complete(&plan->rules[i], &matched[i], &w))
+		s->rule[i].ahead = s->rule[i].matched;
+		if (complete(&plan->rules[i], &s->rule[i].ahead, &w))
 			return false;
 	}
-	for (uint64_t texts = all; texts; texts &= texts - 1) {
-		uint32_t i = (uint32_t)__builtin_ctzll(texts);
-		s->rule[i].matched = matched[i]; /* cppcheck-suppress uninitvar */
-	}
-	note_pair(plan, s);
+	s->calm_looked = 1;
 	return true;
+}
+
+void weir_fault_read_on(struct weir_fault_state *s)
+{
+	for (uint64_t texts = texts_of(s); texts; texts &= texts - 1) {
+		uint32_t i = (uint32_t)__builtin_ctzll(texts);
+		s->rule[i].matched = s->rule[i].ahead;
+	}
+	s->calm_looked = 0;
+	note_text(s);
 }
 
 static void begin(const struct weir_fault_point *p, struct weir_fault_call *call)

@@ -21,6 +21,7 @@ struct weir_fault_rule_state {
 	uint64_t spot;              /* the byte behind what match= found, + 1; 0: not yet */
 	uint64_t found;             /* how often match= was found */
 	uint64_t matched;           /* how much of it the last bytes are */
+	uint64_t ahead;             /* what `matched` becomes if the bytes last looked at pass */
 };
 
 struct weir_fault_state {
@@ -32,12 +33,13 @@ struct weir_fault_state {
 	 * `calm_rules` concern pass untouched, up to the byte `calm_until`, and as long as
 	 * no text that `calm_texts` look for is complete. */
 	uint32_t calm_epoch;
-	uint32_t calm_pair;         /* weir_search_pair of the one text, nothing of which has come */
 	uint64_t calm_rules;
 	uint64_t calm_left;
 	uint64_t calm_granted;      /* what calm_left was */
 	uint64_t calm_until;
 	uint64_t calm_texts;
+	uint32_t calm_text;         /* the one of them, + 1, where nothing of it has come; or 0 */
+	uint32_t calm_looked;       /* `ahead` was found for the next bytes */
 
 	uint32_t held_at;           /* the rule that goes on, when the hold is over ... */
 	uint32_t resumes;           /* ... with the call that it stopped */
@@ -136,15 +138,19 @@ struct weir_verdict {
 	enum weir_effect effect;    /* eof, hangup or reset */
 };
 
-/* Is none of the texts complete with one of these bytes? Then they count as passed. */
-bool weir_fault_read_on(const struct weir_plan *plan, struct weir_fault_state *s,
-                        struct weir_fault_bytes bytes);
+/* Is none of the texts complete with one of these bytes? */
+bool weir_fault_look_ahead(const struct weir_plan *plan, struct weir_fault_state *s,
+                           struct weir_fault_bytes bytes);
 
-/* The same at one quick look, which does for one text of which nothing has come yet. */
-static inline bool weir_fault_is_vain(const struct weir_fault_state *s, const unsigned char *bytes,
-                                      size_t n)
+/* The bytes that were last looked at so have passed. */
+void weir_fault_read_on(struct weir_fault_state *s);
+
+/* Is nothing of the text of this rule there when these bytes have passed, as it was before?
+ * At one quick look, mostly. `text`: as calm_text. */
+static inline bool weir_fault_is_vain(const struct weir_plan *plan, uint32_t text,
+                                      const unsigned char *bytes, size_t n)
 {
-	return s->calm_pair != 0 && weir_search_is_vain((uint16_t)s->calm_pair, bytes, n);
+	return text - 1 < WEIR_RULES_MAX && weir_search_is_vain(&plan->rules[text - 1], bytes, n);
 }
 
 struct weir_verdict weir_fault_decide(const struct weir_fault_point *p, struct weir_fault_call *call);

@@ -3,20 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-static void make_fallback(struct weir_plan_rule *r)
-{
-	const struct weir_rule *rule = &r->rule;
-	unsigned char length = 0;
-
-	memset(r->fallback, 0, sizeof(r->fallback));
-	for (uint32_t i = 1; i < rule->match_length; i++) {
-		while (length > 0 && rule->match[i] != rule->match[length])
-			length = r->fallback[length - 1];
-		if (rule->match[i] == rule->match[length])
-			length++;
-		r->fallback[i] = length;
-	}
-}
+#include "fault/search.h"
 
 /* No two bits that one word's damage may flip stand for each other. */
 uint64_t weir_plan_rule_sum(const struct weir_plan_rule *r)
@@ -24,7 +11,8 @@ uint64_t weir_plan_rule_sum(const struct weir_plan_rule *r)
 	enum { WORDS = offsetof(struct weir_plan_rule, where_known) / sizeof(uint64_t) };
 	uint64_t word[WORDS], sum = 0;
 
-	_Static_assert(sizeof(word) == sizeof(r->rule) + sizeof(r->fallback), "nothing is left out");
+	_Static_assert(sizeof(word) == sizeof(r->rule) + sizeof(r->fallback) + sizeof(r->pair) +
+	                                       sizeof(r->pair_at), "nothing is left out");
 	memcpy(word, r, sizeof(word));
 	for (unsigned int i = 0; i < WORDS; i++)
 		sum ^= word[i] << i % 64 | word[i] >> (64 - i % 64) % 64;
@@ -69,7 +57,7 @@ static void put(struct weir_plan *plan, uint32_t i, const struct weir_rule *rule
 	struct weir_plan_rule *r = &plan->rules[i];
 
 	r->rule = *rule;
-	make_fallback(r);
+	weir_search_prepare(r);
 	r->sum = weir_plan_rule_sum(r);
 	if (i >= load32_relaxed(&plan->count))
 		store32_release(&plan->count, i + 1);

@@ -40,11 +40,13 @@ struct weir_fired {
 struct weir_plan_rule {
 	struct weir_rule rule;
 	unsigned char fallback[WEIR_MATCH_MAX]; /* Knuth, Morris and Pratt's table of `match` */
+	uint32_t pair;              /* two of its bytes that stand in a row seldom ... */
+	uint32_t pair_at;           /* ... and where: little of it is in bytes without them */
 	weir_word32 where_known;    /* 1: `first` is complete */
 	weir_word64 fired;
 	struct weir_fired first;
 	uint32_t slot;              /* of the pair that it was given for */
-	uint64_t sum;               /* of `rule` and `fallback` (weir_plan_rule_sum) */
+	uint64_t sum;               /* of what stands before `where_known` (weir_plan_rule_sum) */
 };
 
 /* A capacity for some directions: those that the side writes to. */

@@ -12,10 +12,11 @@
 size_t weir_search(const struct weir_plan_rule *r, uint64_t *matched, const unsigned char *bytes,
                    size_t n);
 
-/* The first two bytes of a text that has as many. */
-uint16_t weir_search_pair(const struct weir_rule *rule);
+/* Makes what a rule with a text needs for its search. */
+void weir_search_prepare(struct weir_plan_rule *r);
 
-/* Is it certain, at one quick look, that no text which begins so begins in these bytes? */
-bool weir_search_is_vain(uint16_t pair, const unsigned char *bytes, size_t n);
+/* Where nothing of the text had come before: is there still nothing of it, when these bytes
+ * have? At one quick look, mostly. */
+bool weir_search_is_vain(const struct weir_plan_rule *r, const unsigned char *bytes, size_t n);
 
 #endif

@@ -42,11 +42,10 @@ static size_t search_copy(const struct weir_plan_rule *r, uint64_t *matched,
 	uint64_t before = *matched;
 
 	memcpy(copy, bytes, n);
-	bool vain = r->rule.match_length > 1 &&
-	            weir_search_is_vain(weir_search_pair(&r->rule), copy, n);
+	bool vain = weir_search_is_vain(r, copy, n);
 	size_t found = weir_search(r, matched, copy, n);
-	if (vain && before == 0)
-		CHECK(found == 0 && *matched == 0);
+	if (before == 0)
+		CHECK_EQ(vain, found == 0 && *matched == 0);
 	free(copy);
 	return found;
 }
@@ -87,8 +86,30 @@ static void random_pieces(void)
 	CHECK(complete > ROUNDS);
 }
 
+/* Bytes that seldom come, and those of which each call begins one. */
+static void pair_is_chosen(void)
+{
+	static const struct { const char *text, *pair; uint32_t at; } cases[] = {
+		{"nowhere", "wh", 3},
+		{"no", "no", 0},
+		{"theQQ", "QQ", 3},
+		{"0123456789abcdefXY", "01", 0}, /* XY stand too far behind */
+		{"a text of many words", "ex", 3},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *text = cases[i].text;
+		const struct weir_plan_rule *r =
+		        text_rule((const unsigned char *)text, (uint32_t)strlen(text));
+		CHECK_EQ(r->pair_at, cases[i].at);
+		CHECK(r->pair == ((unsigned char)cases[i].pair[0] |
+		                  (uint32_t)(unsigned char)cases[i].pair[1] << 8));
+	}
+}
+
 int main(void)
 {
+	RUN(pair_is_chosen);
 	RUN(random_pieces);
 	return weir_test_end();
 }

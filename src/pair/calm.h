@@ -48,11 +48,12 @@ static inline void weir_calm_begin(struct weir_pipe *pipe, int op, const struct 
 	uint64_t n = s->calm_left, end = byte + s->beyond;
 	uint64_t calls = end < s->calm_until ? (s->calm_until - end) >> WEIR_CALM_CALL_BITS : 0;
 
-	if (s->calm_texts)
+	if (s->calm_texts && s->calm_text == 0)
 		return;
 	n = n < calls ? n : calls;
 	n = n < UINT32_MAX ? n : UINT32_MAX;
 	store64_relaxed(&c->rules, rules);
+	store32_relaxed(&c->text, s->calm_text);
 	store32_relaxed(&c->left, (uint32_t)n);
 	store32_relaxed(&c->granted, (uint32_t)n);
 }
@@ -63,6 +64,7 @@ static inline void weir_calm_begin_free(struct weir_pipe *pipe, int op, uint64_t
 	struct weir_calm *c = &pipe->calm[op];
 
 	store64_relaxed(&c->rules, rules);
+	store32_relaxed(&c->text, 0);
 	store32_relaxed(&c->left, UINT32_MAX);
 	store32_relaxed(&c->granted, UINT32_MAX);
 }

@@ -20,9 +20,9 @@ SIZE(struct weir_pipe_stats, 64);
 SIZE(struct weir_end_shared, 72);
 SIZE(struct weir_sleeper, 24);
 SIZE(struct weir_rule, 560);
-SIZE(struct weir_fault_rule_state, 48);
-SIZE(struct weir_fault_state, 3080);
-SIZE(struct weir_plan, 54256);
+SIZE(struct weir_fault_rule_state, 56);
+SIZE(struct weir_fault_state, 3584);
+SIZE(struct weir_plan, 54752);
 
 AT(struct weir_header, magic, 0);
 AT(struct weir_header, version, 8);

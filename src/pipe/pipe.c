@@ -37,6 +37,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store64_relaxed(&pipe->rules_write, 0);
 	for (int op = 0; op < 2; op++) {
 		store64_relaxed(&pipe->calm[op].rules, 0);
+		store32_relaxed(&pipe->calm[op].text, 0);
 		store32_relaxed(&pipe->calm[op].left, 0);
 		store32_relaxed(&pipe->calm[op].granted, 0);
 	}

@@ -70,6 +70,7 @@ struct weir_calm {
 	weir_word64 rules;          /* the word of rules that it holds for */
 	weir_word32 left;
 	weir_word32 granted;        /* what `left` was; 0: none are counted here */
+	weir_word32 text;           /* the rule, + 1, whose text must not come; 0: none */
 };
 
 /* What another process might damage so that bytes were lost or doubled, or somebody
@@ -230,6 +231,20 @@ size_t weir_pipe_peek(const struct weir_pipe_ref *ref, struct weir_span *span, s
 /* The next min(n, used) bytes, which becomes `*n`; NULL where they lie in two pieces.
  * They stay. Reader lock. */
 const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n);
+
+/* The same without a look at whether they are damaged: for who moves them the short way,
+ * which looks, if they please. */
+static inline const unsigned char *weir_pipe_glance(const struct weir_pipe_ref *ref, size_t *n)
+{
+	const struct weir_pipe *pipe = ref->pipe;
+	uint64_t head = load64_relaxed(&pipe->head), used = load64_acquire(&pipe->tail) - head;
+	uint64_t mask = load64_relaxed(&pipe->mask) & ref->span_mask;
+	uint64_t index = (head - load64_relaxed(&pipe->origin)) & mask;
+
+	if (*n > used)
+		*n = (size_t)used;
+	return *n <= mask + 1 - index ? ref->storage + index : NULL;
+}
 
 /* Where the next min(n, used) bytes lie; they stay. Gives how many there are. Reader lock. */
 size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2]);
