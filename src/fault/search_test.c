@@ -93,7 +93,7 @@ static void pair_is_chosen(void)
 		{"nowhere", "wh", 3},
 		{"no", "no", 0},
 		{"theQQ", "QQ", 3},
-		{"0123456789abcdefXY", "01", 0}, /* XY stand too far behind */
+		{"0123456789abcdefgXY", "01", 0}, /* XY stand too far behind */
 		{"a text of many words", "ex", 3},
 	};
 
