@@ -102,7 +102,7 @@ struct weir_slot_faults {
 
 struct weir_header {
 	uint64_t magic;
-	uint32_t version;
+	uint32_t version;           /* in both halves */
 	uint32_t size;              /* of this structure */
 	uint64_t file_size;         /* bytes */
 	uint64_t plan_offset;

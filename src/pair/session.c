@@ -14,6 +14,7 @@
 #include "base/os.h"
 
 #define FILE_NAME "weir-session"
+#define VERSION_TWICE(version) ((uint32_t)(version) * 0x10001U)
 
 enum {
 	RING_SPAN_MIN = 1 << 20,    /* room to raise a capacity while the program runs */
@@ -221,7 +222,7 @@ int weir_session_create(struct weir_session *s, const struct weir_config *config
 		return error ? error : -ENOMEM;
 	}
 	write_config(&made, config);
-	made.version = WEIR_LAYOUT_VERSION;
+	made.version = VERSION_TWICE(WEIR_LAYOUT_VERSION);
 	made.size = sizeof(made);
 	made.magic = WEIR_MAGIC;
 	struct weir_header *h = at;
@@ -264,18 +265,19 @@ static bool is_called_session(int fd)
 	       memcmp(target, called, sizeof(called) - 1) == 0;
 }
 
-/* A name, a version, a layout: one that does not fit to the two others is damaged. */
+/* What has a session's name is of another version, or sound, or damaged: a version that is
+ * not said twice is none. Without the name it is a session where all the rest is right. */
 static int judge(const struct weir_header *h, uint64_t file_size, int fd)
 {
-	bool named = h->magic == WEIR_MAGIC;
-	bool versioned = h->version == WEIR_LAYOUT_VERSION && h->size == sizeof(*h);
-	bool fits = layout_fits(h, file_size);
+	bool is_ours = h->version == VERSION_TWICE(WEIR_LAYOUT_VERSION);
+	bool fits = is_ours && h->size == sizeof(*h) && layout_fits(h, file_size);
 
-	if (named && versioned && fits)
+	if (h->magic == WEIR_MAGIC && fits)
 		return 0;
-	if (named + versioned + fits == 2 || (!named && is_called_session(fd)))
-		return -EBADMSG;
-	return -EPROTO;
+	if (h->magic != WEIR_MAGIC && !fits && !is_called_session(fd))
+		return -EPROTO;
+	bool is_version = h->version == VERSION_TWICE(h->version & 0xffff);
+	return is_version && !is_ours ? -EPROTO : -EBADMSG;
 }
 
 int weir_session_map(struct weir_session *s, int fd)

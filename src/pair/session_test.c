@@ -231,10 +231,13 @@ static void damaged_headers(void)
 	CHECK_EQ(DAMAGED(slots, PAIRS + 1), -EBADMSG);
 	CHECK_EQ(DAMAGED(slots, UINT32_MAX), -EBADMSG);
 	CHECK_EQ(DAMAGED(slots_touched, UINT32_MAX), 0); /* checked where it is used */
-	memset(&sound, 0, sizeof(sound)); /* nothing is left: it is known by its name */
+	CHECK_EQ(DAMAGED(version, (WEIR_LAYOUT_VERSION + 1) * 0x10001), -EPROTO);
+	sound.slots_offset = 1;
+	CHECK_EQ(DAMAGED(size, 1), -EBADMSG);
+	CHECK_EQ(DAMAGED(version, 0x10001), -EPROTO);
+	CHECK_EQ(DAMAGED(version, 0x10000), -EBADMSG);
+	memset(&sound, 0xff, sizeof(sound)); /* nothing is left: it is known by its name */
 	CHECK_EQ(DAMAGED(version, 1), -EBADMSG);
-	sound.magic = WEIR_MAGIC; /* of another version */
-	CHECK_EQ(DAMAGED(version, 1), -EPROTO);
 	close(fd);
 }
 

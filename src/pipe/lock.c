@@ -10,6 +10,7 @@
 enum {
 	LONE_WAIT_NS = 100 * 1000,
 	BARRIER_NS = 20 * 1000 * 1000,
+	ENDING = UINT32_MAX,        /* no process: somebody comes near */
 };
 
 enum who { READER, WRITER };
@@ -63,23 +64,26 @@ static void recover(struct weir_pipe *pipe, enum who who)
 
 /* ---- alone ---- */
 
+/* To be asked before who is at work: where this says no, that one's word is up to date. */
 static inline bool is_anothers(const struct weir_pipe *pipe)
 {
-	uint32_t whose = load32_relaxed(&pipe->alone);
+	uint32_t whose = load32_acquire(&pipe->alone);
 
 	return whose != 0 && whose != load32_relaxed(&weir_own_process);
 }
 
 /* That other one stores that it is at work, then looks whether it is still alone, without
  * a fence between: here the kernel makes one on all processors. Where it has no such call
- * (ENOSYS), a pause is long enough for every store buffer. */
+ * (ENOSYS), a pause is long enough for every store buffer. Until then it is not over: who
+ * comes by the other lock must not believe what it sees either. */
 static void come_near(struct weir_pipe *pipe)
 {
 	static const struct timespec pause = {0, BARRIER_NS};
 
-	store32_ordered(&pipe->alone, 0);
+	store32_ordered(&pipe->alone, ENDING);
 	if (os_call(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0, 0, 0, 0) != 0)
 		os_call(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
+	store32_ordered(&pipe->alone, 0);
 }
 
 static bool has_died(uint32_t pid)
@@ -110,18 +114,19 @@ static __attribute__((noinline)) void wait_for_lone(const struct weir_pipe_ref *
 }
 
 /* True where no lock is needed: `*error` says what came of it. A handler may come
- * between any two of these steps, but it leaves things as it found them. */
+ * between any two of these steps, but it leaves things as it found them. Who interrupted
+ * this thread must not wait, even where others have come near meanwhile. */
 static inline bool enter_alone(const struct weir_pipe_ref *ref, enum who who, int *error)
 {
 	struct weir_pipe *pipe = ref->pipe;
 	weir_doubled *alone = alone_of(ref, who);
 	uint32_t own = load32_relaxed(&weir_own_process);
 
+	*error = -EDEADLK;
+	if (__builtin_expect(weir_pipe_is_own(alone), 0))
+		return true;
 	if (own == 0 || load32_relaxed(&pipe->alone) != own || !os_single_threaded())
 		return false;
-	*error = -EDEADLK;
-	if (__builtin_expect(load32_relaxed(alone) != 0, 0))
-		return true;
 	store32_relaxed(alone, own);
 	atomic_signal_fence(memory_order_seq_cst);
 	bool stale = load32_relaxed(&pipe->generation) != ref->generation;
@@ -154,7 +159,7 @@ static inline int locked(const struct weir_pipe_ref *ref, enum who who, int erro
 		recover(pipe, who);
 	else if (__builtin_expect(error != 0, 0))
 		return error;
-	if (__builtin_expect(load32_acquire(alone_of(ref, who)) != 0 || is_anothers(pipe), 0))
+	if (__builtin_expect(is_anothers(pipe) || load32_acquire(alone_of(ref, who)) != 0, 0))
 		wait_for_lone(ref, who);
 	if (__builtin_expect(load32_relaxed(&pipe->generation) != ref->generation, 0)) {
 		weir_lock_release(lock_of(ref, who));
@@ -183,7 +188,7 @@ static inline void leave(const struct weir_pipe_ref *ref, enum who who)
 {
 	weir_doubled *alone = alone_of(ref, who);
 
-	if (load32_relaxed(alone) != 0)
+	if (weir_pipe_is_own(alone))
 		store32_release(alone, 0);
 	else
 		weir_lock_release(lock_of(ref, who));

@@ -237,11 +237,19 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	return (ssize_t)n;
 }
 
+/* The thread that is at work as the writer: the caller, or whom it interrupted. While that
+ * works without the lock, another may hold it already; it is its process's only thread. */
+static uint32_t writer_of(const struct weir_pipe *pipe)
+{
+	return weir_pipe_writes_alone(pipe) ? load32_relaxed(&weir_own_process)
+	                                    : weir_lock_owner(&pipe->write_lock);
+}
+
 /* What lies aside is this thread's to append, through `fd`. */
 static void adopt_aside(struct weir_pipe *pipe, int fd)
 {
 	store32_relaxed(&pipe->aside_fd, (uint32_t)fd + 1);
-	store32_relaxed(&pipe->aside_owner, weir_lock_owner(&pipe->write_lock));
+	store32_relaxed(&pipe->aside_owner, writer_of(pipe));
 }
 
 ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
@@ -419,7 +427,7 @@ static bool has_aside(const struct weir_pipe *pipe, uint32_t self)
 void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref)
 {
 	struct weir_pipe *pipe = ref->pipe;
-	uint32_t self = weir_lock_owner(&pipe->write_lock);
+	uint32_t self = writer_of(pipe);
 
 	for (;;) {
 		if (has_aside(pipe, self))

@@ -16,6 +16,7 @@
 
 #include "base/atomic.h"
 #include "base/lock.h"
+#include "base/os.h"
 #include "ring/ring.h"
 
 enum {
@@ -191,15 +192,24 @@ void weir_pipe_unlock_reader(const struct weir_pipe_ref *ref);
 void weir_pipe_unlock_writer(const struct weir_pipe_ref *ref);
 void weir_pipe_leave_writer(const struct weir_pipe_ref *ref);
 
+/* In the word of who works without a lock: this process? Another that was alone may be
+ * about to find that it no longer is. */
+static inline bool weir_pipe_is_own(const weir_doubled *alone)
+{
+	uint32_t whose = doubled_glance(alone);
+
+	return whose != 0 && whose == load32_relaxed(&weir_own_process);
+}
+
 /* Does the lock's owner, who is the caller, have both ends to itself? That side's lock. */
 static inline bool weir_pipe_reads_alone(const struct weir_pipe *pipe)
 {
-	return load32_relaxed(&pipe->read_alone) != 0;
+	return weir_pipe_is_own(&pipe->read_alone);
 }
 
 static inline bool weir_pipe_writes_alone(const struct weir_pipe *pipe)
 {
-	return load32_relaxed(&pipe->write_alone) != 0;
+	return weir_pipe_is_own(&pipe->write_alone);
 }
 
 /* Both, in the only allowed order. */

@@ -8,6 +8,12 @@ static uint64_t used(const struct weir_pipe *p)
 	return load64_relaxed(&p->tail) - load64_relaxed(&p->head);
 }
 
+/* Nobody is at work there, with the lock or without it. */
+static bool is_left(const struct weir_lock *lock, const weir_doubled *alone)
+{
+	return is_unlocked(lock) && load32_relaxed(alone) == 0;
+}
+
 /* R: who waits for input cannot miss it: there is a bell, or the end. The writer lock is
  * free. What a writer was killed in the middle of may stay unannounced until the next one
  * writes: he has not written it yet. */
@@ -78,9 +84,10 @@ void check_state(void)
 		const struct weir_pipe *p = &world.slot.pipe[from];
 		if (load32_relaxed(&p->carrier) != WEIR_BY_RING)
 			continue;
-		if (is_unlocked(&p->write_lock))
+		bool written = is_left(&p->write_lock, &p->write_alone);
+		if (written)
 			check_r(from);
-		if (quiet && is_unlocked(&p->write_lock) && is_unlocked(&p->read_lock)) {
+		if (quiet && written && is_left(&p->read_lock, &p->read_alone)) {
 			check_w(from);
 			check_exact(from);
 		}

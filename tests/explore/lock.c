@@ -111,7 +111,9 @@ void locks_of_the_dead(int thread)
 	for (int i = 0; i < 2; i++) {
 		mark(&world.slot.pipe[i].read_lock, thread);
 		bool writes = world.thread[thread].holds[i];
-		if (mark(&world.slot.pipe[i].write_lock, thread) && writes)
+		bool works = mark(&world.slot.pipe[i].write_lock, thread) ||
+		             load32_relaxed(&world.slot.pipe[i].write_alone) == tid_of(thread);
+		if (works && writes)
 			world.writer_died[i] = true;
 	}
 	mark(&world.lives[thread].lock, thread);

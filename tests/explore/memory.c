@@ -86,6 +86,8 @@ static uint64_t read_word(const volatile void *at, uint32_t size)
 
 static void write_word(volatile void *at, uint32_t size, uint64_t value)
 {
+	if (is_session(at) && read_word(at, size) != value)
+		end_pauses();
 	if (size == 4)
 		*(volatile uint32_t *)at = (uint32_t)value;
 	else

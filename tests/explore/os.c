@@ -342,13 +342,41 @@ static _Noreturn void not_modelled(const char *name)
 	abort();
 }
 
+/* A fence on every processor (membarrier(2)). */
+static long fence_all(void)
+{
+	reach((struct op){.kind = OP_KERNEL, .name = "membarrier"});
+	for (int i = 0; i < THREADS_MAX; i++)
+		flush(&world.thread[i]);
+	trace("membarrier");
+	return 0;
+}
+
+/* Who looks again and again does so whenever there may be something new. */
+static long pause_a_while(void)
+{
+	flush(self());
+	self()->pauses = true;
+	reach((struct op){.kind = OP_PAUSE, .name = "nanosleep"});
+	self()->pauses = false;
+	trace("has slept");
+	return 0;
+}
+
 /* Signals come where a scenario says so: there is nothing to block. */
 long os_call(long number, long a, long b, long c, long d, long e, long f)
 {
-	if (number == SYS_rt_sigprocmask)
-		return 0;
 	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
-	not_modelled("a system call of another kind");
+	switch (number) {
+	case SYS_rt_sigprocmask:
+		return 0;
+	case SYS_membarrier:
+		return fence_all();
+	case SYS_nanosleep:
+		return pause_a_while();
+	default:
+		not_modelled("a system call of another kind");
+	}
 }
 
 ssize_t os_recvmsg_wait(int fd, struct msghdr *msg, int flags)

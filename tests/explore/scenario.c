@@ -850,6 +850,73 @@ static void take_2_by_either(void)
 	take_by_either(2);
 }
 
+/* ---- alone ---- */
+
+static void put_and_take_own(void)
+{
+	for (size_t i = 0; i < 2; i++) {
+		between_calls();
+		MUST(send_from(0, world.current, i, 1, 0) == 1);
+		between_calls();
+		MUST(receive(1, 1, 0) == 1);
+	}
+}
+
+static void put_and_take_own_and_leave(void)
+{
+	put(1);
+	take(1);
+	leave(1);
+	leave(0);
+}
+
+/* And what is there. */
+static void put_1_and_take_what_is_left(void)
+{
+	put(1);
+	do {
+		between_calls();
+		receive(1, 1, MSG_DONTWAIT);
+	} while (self()->result == 1);
+	MUST(self()->result == -EAGAIN);
+}
+
+static void put_2_and_take_2(void)
+{
+	put_1_twice();
+	take(2);
+}
+
+/* Its own two bytes, and what its handler puts between them. */
+static void put_and_take_2_interrupted(void)
+{
+	struct thread *t = self();
+
+	put_1_twice();
+	while (t->logged < 2U + (t->result_of_handler == 1)) {
+		between_calls();
+		receive(1, 1, 0);
+	}
+}
+
+static void own_and_handlers_came(void)
+{
+	came(0, 2, 2);
+	came(HANDLER, world.thread[0].result_of_handler == 1,
+	     world.thread[0].result_of_handler == 1);
+}
+
+static void one_of_b_came(void)
+{
+	came(1, 1, 1);
+}
+
+static void two_and_one_came(void)
+{
+	came(0, 2, 2);
+	came(1, 1, 1);
+}
+
 /* ---- the table ---- */
 
 #define AT(ends, function, ...) {.run = (function), .holds = (ends), __VA_ARGS__}
@@ -1017,5 +1084,23 @@ const struct scenario scenarios[] = {
         {.name = "self-pipe-poll", .capacity = 2, .finish = own_came,
          .actor = {AT_BOTH(take_own_polling, .handler = handler_puts_to_self),
                    AT_A(put_1)}},
+        {.name = "alone", .capacity = 1, .finish = two_came, .alone = true,
+         .actor = {AT_BOTH(put_and_take_own), AT_A(widen)}},
+        {.name = "alone-two-near", .capacity = 1, .finish = two_came, .alone = true,
+         .actor = {AT_BOTH(put_and_take_own), AT_A(widen), AT_A(widen)}},
+        {.name = "alone-rivals", .capacity = 4, .finish = two_and_one_came, .alone = true,
+         .actor = {AT_BOTH(put_2_and_take_2), AT_A(put_1), AT_B(take_1)}},
+        {.name = "alone-full", .capacity = 1, .finish = two_came, .alone = true,
+         .actor = {AT_BOTH(put_2), AT_B(take_2)}},
+        {.name = "alone-empty", .capacity = 1, .finish = one_of_b_came, .alone = true,
+         .actor = {AT_BOTH(take_1), AT_A(put_1)}},
+        {.name = "alone-kill", .capacity = 2, .finish = nothing_doubled, .alone = true, .bound = 2,
+         .actor = {AT_BOTH(put_and_take_own_and_leave, .may_be_killed = true),
+                   AT_BOTH(put_1_and_take_what_is_left)}},
+        {.name = "alone-handler", .capacity = 2, .bound = 1, .finish = own_came, .alone = true,
+         .actor = {AT_BOTH(take_own_waiting, .handler = handler_puts_to_self), AT_A(put_1)}},
+        {.name = "alone-handler-writes", .capacity = 4, .bound = 1, .finish = own_and_handlers_came,
+         .alone = true,
+         .actor = {AT_BOTH(put_and_take_2_interrupted, .handler = handler_puts_to_self), AT_A(widen)}},
         {.name = NULL},
 };

@@ -105,17 +105,19 @@ static bool is_sleep(enum op_kind kind)
 }
 
 /* Stores are seen when they leave the store buffer, so the order of the store itself
- * matters only to who may be stopped for good, or interrupted, before it. */
+ * matters only to who may be stopped for good, or interrupted, before it, or whose
+ * stores others may have written out (membarrier). */
 static bool is_point(const struct op *op)
 {
 	const struct actor *a = &scenario->actor[world.current];
+	bool matters = a->may_be_killed || a->handler || scenario->alone;
 
 	if (tracing)
 		return true;
-	if (op->kind == OP_STORE && !a->may_be_killed && !a->handler)
+	if (op->kind == OP_STORE && !matters)
 		return false;
 	if (op->kind == OP_LOAD && has_store_to(self(), op->at))
-		return a->handler || a->may_be_killed;
+		return matters;
 	if (op->kind == OP_LOAD || op->kind == OP_STORE || op->kind == OP_UPDATE)
 		return is_shared(op->at);
 	return true;
@@ -164,7 +166,15 @@ bool is_enabled(int thread)
 		return true;
 	if (t->op.kind == OP_LOCK)
 		return lock_is_free(t->op.at, thread);
+	if (t->op.kind == OP_PAUSE)
+		return !t->pauses;
 	return !is_sleep(t->op.kind) || sleep_is_over(t);
+}
+
+void end_pauses(void)
+{
+	for (int i = 0; i < THREADS_MAX; i++)
+		world.thread[i].pauses = false;
 }
 
 void interrupt(int thread)
@@ -181,6 +191,7 @@ void kill_thread(int thread)
 
 	flush(t);
 	locks_of_the_dead(thread);
+	end_pauses();
 	t->state = THREAD_DYING;
 	t->op = (struct op){.kind = OP_EXIT, .name = "exit"};
 }
@@ -317,6 +328,14 @@ static void drop_maker(void)
 		weir_pair_release(&weir_session, 0, side, load32_relaxed(&world.slot.generation));
 }
 
+/* The first thread takes no locks until others come unannounced. */
+static void begin_alone(void)
+{
+	be(0);
+	weir_pipe_begin_alone(&ends[0].out);
+	weir_pipe_begin_alone(&ends[0].in);
+}
+
 void world_begin(void)
 {
 	memset((void *)&world, 0, sizeof(world));
@@ -328,8 +347,8 @@ void world_begin(void)
 		make_thread(i);
 	drop_maker();
 	world.current = 0;
-	if (scenario->prepare)
-		scenario->prepare();
+	if (scenario->alone)
+		begin_alone();
 	/* Each stops before its first call. */
 	for (int i = 0; i < THREADS_MAX && scenario->actor[i].run; i++)
 		resume(i);

@@ -37,6 +37,7 @@ enum op_kind {
 	OP_LOCK,                    /* waits until it has it */
 	OP_UNLOCK,
 	OP_YIELD,
+	OP_PAUSE,                   /* waits until memory has changed, or somebody has died */
 	OP_KERNEL,                  /* a call that does not wait */
 	OP_SLEEP_INPUT,             /* waits in the kernel for ... */
 	OP_SLEEP_ROOM,
@@ -73,6 +74,7 @@ struct thread {
 	void *stack_pointer;
 	struct op op;
 	bool woken;                 /* from a sleep for room */
+	bool pauses;                /* there is nothing new since it began to */
 	bool interrupted;           /* the sleep that it is in, by a handler */
 	bool signalled;             /* a handler runs before it goes on */
 	bool handling;
@@ -112,7 +114,7 @@ extern struct world world;
 struct scenario {
 	const char *name;
 	uint64_t capacity;
-	void (*prepare)(void);
+	bool alone;                 /* thread a has made the pair: nobody has come near */
 	struct actor {
 		void (*run)(void);
 		int holds;              /* ends, as bits: 1 is end 0, 2 is end 1 */
@@ -207,6 +209,9 @@ void locks_of_the_dead(int thread);
 bool sleep_is_over(const struct thread *t);
 void tell_events(void);
 void close_ends_of(int thread);
+
+/* Whoever pauses may look again. */
+void end_pauses(void);
 
 static inline uint32_t tid_of(int thread)
 {
