@@ -179,6 +179,11 @@ int os_queued_out(int fd)
 	return queued(fd, SIOCOUTQ);
 }
 
+bool os_at_mark(int fd)
+{
+	return queued(fd, SIOCATMARK) == 1;
+}
+
 int os_getsockopt_int(int fd, int option)
 {
 	int value = 0;

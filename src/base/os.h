@@ -36,6 +36,7 @@ int os_poll_wait(int fd, short events, int timeout_ms); /* revents, 0 after the 
 
 int os_queued_in(int fd);                       /* SIOCINQ: bytes that wait to be received */
 int os_queued_out(int fd);                      /* SIOCOUTQ: memory charged for unread sends */
+bool os_at_mark(int fd);                        /* SIOCATMARK: urgent data is next */
 int os_getsockopt_int(int fd, int option);      /* SOL_SOCKET, value >= 0 or -errno */
 int os_setsockopt_int(int fd, int option, int value);
 uint64_t os_socket_cookie(int fd);              /* 0 where there is none */

@@ -17,10 +17,18 @@ bool weir_is_bare(void)
 	return __builtin_expect(load32_relaxed(&bare) != 0, 0);
 }
 
+/* A writer that is handing over now may not have seen what was asked. */
+static void await_writer(const struct weir_pipe_ref *ref)
+{
+	if (weir_pipe_lock(ref) == 0)
+		weir_pipe_unlock(ref);
+}
+
 static void prepare(const struct weir_end *end)
 {
-	weir_end_make_exact(end, POLLIN);
 	store32_ordered(&end->in.pipe->hand_over, 1);
+	await_writer(&end->in);
+	weir_end_make_exact(end, POLLIN);
 	weir_end_hand_over(end);
 }
 

@@ -19,6 +19,9 @@ ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size
 /* Sends the span's `len` bytes, `flags` as send(2). */
 ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t len, int flags);
 
+/* Waits for room as a send would, and sends nothing. 0 or -errno. */
+int weir_end_await_room(const struct weir_end *end, int flags);
+
 /* The short ways of both, of one piece of memory, for calls that have nothing else to
  * do. 0 where that is not so: then nothing has moved. */
 size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n);

@@ -196,8 +196,26 @@ int weir_end_set_capacity(const struct weir_end *end, uint64_t bytes)
 	return set_limit(end, bytes, true);
 }
 
+/* What the reader set of its receives is for him to tell the kernel of; and who sleeps in a
+ * receive must make the kernel's, which may pass by urgent data. */
+static bool hand_over_idle(const struct weir_end *end)
+{
+	const struct weir_end_shared *reader = &end->slot->end[!end->side];
+	bool done = false;
+
+	if (load32_relaxed(&end->out.pipe->carrier) != WEIR_BY_RING || weir_pipe_lock(&end->out) != 0)
+		return false;
+	if (load32_relaxed(&reader->peek_off) == 0 && load32_relaxed(&reader->rcvlowat) == 1 &&
+	    !weir_pipe_has_sleeper(end->out.pipe, 0))
+		done = weir_bell_hand_over_idle(&end->out, end->fd);
+	weir_pipe_unlock(&end->out);
+	return done;
+}
+
 int weir_end_hand_over(const struct weir_end *end)
 {
+	if (hand_over_idle(end))
+		return 0;
 	int error = weir_pipe_lock_writer(&end->out);
 
 	if (error)

@@ -10,6 +10,7 @@
 enum {
 	FIRST = 1,                  /* beside flags of recv(2) */
 	NOT_TRIED = -6000,          /* beyond what a look may give */
+	BEHIND = -6001,             /* a peek has to look behind the ring */
 };
 
 /* How many bytes end a blocking receive: SO_RCVLOWAT, or all with MSG_WAITALL
@@ -148,12 +149,14 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
 	return n;
 }
 
-/* A peek behind SO_PEEK_OFF finds the ring not empty, and nothing new in it:
- * the kernel would answer at once, so it cannot be asked to wait. */
+/* A peek behind SO_PEEK_OFF finds bytes, and nothing new among them: the kernel would
+ * answer at once, so it cannot be asked to wait. */
 static int wait_behind(const struct weir_end *end, int flags)
 {
-	if (os_poll_now(end->fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR))
-		return WEIR_WAIT_ENDED;
+	if (os_poll_now(end->fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) {
+		int error = os_getsockopt_int(end->fd, SO_ERROR);
+		return error > 0 && weir_end_reset_is_true(end) ? -error : WEIR_WAIT_ENDED;
+	}
 	if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd))
 		return -EAGAIN;
 	int r = os_poll_wait(-1, 0, 1);
@@ -162,9 +165,10 @@ static int wait_behind(const struct weir_end *end, int flags)
 
 static int wait_more(const struct weir_end *end, int flags, bool moved, bool *force)
 {
-	if ((flags & MSG_PEEK) && weir_pipe_used(&end->in) > 0 &&
-	    load32_relaxed(&end->in.pipe->carrier) == WEIR_BY_RING)
-		return wait_behind(end, flags);
+	uint32_t carrier = load32_relaxed(&end->in.pipe->carrier);
+
+	if ((flags & MSG_PEEK) && weir_pipe_used(&end->in) > 0 && carrier != WEIR_BY_KERNEL)
+		return carrier == WEIR_BY_RING ? wait_behind(end, flags) : BEHIND;
 	return weir_wait_input(end, flags, moved, force);
 }
 
@@ -185,7 +189,7 @@ static ssize_t receive_carried(struct weir_faulty *f, struct weir_span span, siz
 	return weir_carried_receive(f, message ? message->msg : NULL, span, len);
 }
 
-/* Looks until the call ends. `n`: what the first gave, where there was one; `calm`:
+/* Until the call ends, as far as the ring goes. `n`: what the first gave, where there was one; `calm`:
  * the rules that have let that pass, and counted it. */
 static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_span *span,
                                       size_t len, int flags, ssize_t n, uint64_t calm,
@@ -230,14 +234,61 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 	}
 }
 
-ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size_t len, int flags)
+/* May there be more behind what the ring gave? Who wants credentials gets none that were
+ * sent with others, and what rules concern comes piece by piece. A peek shows also the
+ * descriptors behind the last byte that it gives. */
+static bool may_go_on(const struct weir_end *end, size_t n, size_t len, int flags)
+{
+	const struct weir_pipe *pipe = end->in.pipe;
+
+	return ((n > 0 && n < len) || (flags & MSG_PEEK)) && load32_relaxed(&pipe->carrier) != WEIR_BY_RING &&
+	       !load32_relaxed(&pipe->hand_over) && !weir_is_faulty(end, WEIR_OP_READ);
+}
+
+static WEIR_SELDOM ssize_t go_on(const struct weir_end *end, struct weir_span span, size_t total,
+                                 size_t len, int flags, struct message *message)
+{
+	struct weir_behind b = {.span = span, .len = len, .flags = flags};
+
+	b.target = enough(end, len, flags);
+	b.msg = message ? message->msg : NULL;
+	total = weir_receive_behind(end, &b, total);
+	if (message)
+		message->by_kernel |= b.by_kernel;
+	return (ssize_t)total;
+}
+
+/* What lies at SO_PEEK_OFF is not in the ring. */
+static WEIR_SELDOM ssize_t peek_on(const struct weir_end *end, struct weir_span *span, size_t len,
+                                   int flags, struct message *message)
+{
+	ssize_t n = 0;
+
+	if (may_go_on(end, 0, len, flags))
+		n = go_on(end, *span, 0, len, flags, message);
+	if (n == 0)
+		n = wait_behind(end, flags);
+	return n == WEIR_WAIT_AGAIN ? receive_on(end, span, len, flags, NOT_TRIED, 0, message) : n;
+}
+
+static ssize_t receive(const struct weir_end *end, struct weir_span span, size_t len, int flags,
+                       struct message *message)
 {
 	uint64_t rules = len > 0 ? weir_rules_here(&end->in.pipe->rules_read) : 0;
 	ssize_t n = look(end, &span, len, how_of(flags, true), rules, NULL);
 
-	if (__builtin_expect(n > 0 && (size_t)n >= enough(end, len, flags), 1))
-		return n;
-	return receive_on(end, &span, len, flags, n, n >= 0 ? rules : 0, NULL);
+	if (__builtin_expect(n <= 0 || (size_t)n < enough(end, len, flags), 0))
+		n = receive_on(end, &span, len, flags, n, n >= 0 ? rules : 0, message);
+	if (__builtin_expect(n >= 0 && may_go_on(end, (size_t)n, len, flags), 0))
+		return go_on(end, span, (size_t)n, len, flags, message);
+	while (__builtin_expect(n == BEHIND, 0))
+		n = peek_on(end, &span, len, flags, message);
+	return n;
+}
+
+ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size_t len, int flags)
+{
+	return receive(end, span, len, flags, NULL);
 }
 
 /* Nothing to do beside moving the bytes? Reader lock. */
@@ -277,9 +328,8 @@ size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n)
 ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg, size_t len,
                                  int flags, bool *by_kernel)
 {
-	struct weir_span span = weir_span_of(msg->msg_iov, msg->msg_iovlen);
 	struct message message = {.msg = msg};
-	ssize_t n = receive_on(end, &span, len, flags, NOT_TRIED, 0, &message);
+	ssize_t n = receive(end, weir_span_of(msg->msg_iov, msg->msg_iovlen), len, flags, &message);
 
 	*by_kernel = message.by_kernel;
 	return n;

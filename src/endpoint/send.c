@@ -117,6 +117,8 @@ static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t le
 
 	if (error == -ESTALE)
 		return WEIR_TO_KERNEL;
+	if (error == -EDEADLK && weir_bell_is_handed_over(&end->out))
+		return WEIR_TO_KERNEL;
 	if (error == -EDEADLK) {
 		bool waits = !(how & MSG_DONTWAIT) && !os_nonblocking(end->fd);
 		size_t n = weir_pipe_put_aside(&end->out, end->fd, span, len, waits);
@@ -133,18 +135,9 @@ static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t le
 static ssize_t send_rest(const struct weir_end *end, struct weir_span span, size_t left, int flags)
 {
 	struct iovec iov[IOV_STEP];
-	struct msghdr msg = {.msg_iov = iov};
-	struct weir_span at = span;
+	struct msghdr msg = {.msg_iov = iov,
+	                     .msg_iovlen = weir_span_pieces(span, left, iov, IOV_STEP)};
 
-	while (left > 0 && msg.msg_iovlen < IOV_STEP && at.count > 0) {
-		size_t piece = at.iov->iov_len - at.offset;
-		if (piece > left)
-			piece = left;
-		iov[msg.msg_iovlen++] =
-		        (struct iovec){(unsigned char *)at.iov->iov_base + at.offset, piece};
-		left -= piece;
-		at = (struct weir_span){at.iov + 1, at.count - 1, 0};
-	}
 	return os_sendmsg_wait(end->fd, &msg, flags | MSG_NOSIGNAL);
 }
 
@@ -251,6 +244,16 @@ size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t
 	}
 	weir_pipe_unlock_writer(out);
 	return n;
+}
+
+int weir_end_await_room(const struct weir_end *end, int flags)
+{
+	int r = WEIR_WAIT_AGAIN;
+
+	while (r == WEIR_WAIT_AGAIN && weir_pipe_room(&end->out) == 0 &&
+	       load32_relaxed(&end->out.pipe->carrier) == WEIR_BY_RING)
+		r = weir_wait_room(end, flags, false, 1);
+	return r < 0 && r != WEIR_TO_KERNEL ? r : 0;
 }
 
 ssize_t weir_end_send_message(const struct weir_end *end, const struct msghdr *msg, size_t len,

@@ -287,6 +287,11 @@ static int wait_input_polling(const struct weir_end *end, int flags)
 	return os_recv_now(end->fd, &byte, 1, MSG_PEEK) == 1 ? WEIR_WAIT_AGAIN : WEIR_WAIT_ENDED;
 }
 
+int weir_wait_behind(const struct weir_end *end, int flags)
+{
+	return wait_input_polling(end, flags);
+}
+
 static int wait_input_receiving(const struct weir_end *end, int flags, bool *force)
 {
 	unsigned char byte;

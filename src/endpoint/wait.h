@@ -18,6 +18,23 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
  * on the socket, and was kept from the bells, goes along. Does the kernel carry now? Both locks. */
 bool weir_end_follow(const struct weir_end *end);
 
+/* Waits for more of what the kernel carries, in mid-transfer: WEIR_WAIT_AGAIN, or
+ * WEIR_WAIT_ENDED. */
+int weir_wait_behind(const struct weir_end *end, int flags);
+
+/* A receive that began in the ring, and may go on behind it (behind.c). */
+struct weir_behind {
+	struct weir_span span;      /* where the rest goes */
+	size_t len;                 /* of the whole call */
+	size_t target;              /* bytes that end it */
+	int flags;                  /* of recv(2) */
+	struct msghdr *msg;         /* NULL: the call has none */
+	bool by_kernel;             /* the kernel has filled in all of `msg` */
+};
+
+/* `total`: bytes that came before. Gives all that came, where the kernel carries now. */
+size_t weir_receive_behind(const struct weir_end *end, struct weir_behind *b, size_t total);
+
 /* Waits for room, of at least min(left, half the capacity) where that is kind. */
 int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left);
 

@@ -211,7 +211,9 @@ static int set_kept_option(const struct weir_end *end, int option, const void *v
 		store32_relaxed(&shared->rcvlowat, INT32_MAX);
 	else
 		store32_relaxed(&shared->rcvlowat, n > 0 ? (uint32_t)n : 1);
-	return 0;
+	return load32_ordered(&end->in.pipe->carrier) != WEIR_BY_KERNEL
+	               ? 0
+	               : weir_real()->setsockopt(end->fd, SOL_SOCKET, option, value, len);
 }
 
 /* What the kernel knows of a socket that weir has just begun to carry. */

@@ -177,10 +177,7 @@ static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 		return -EFAULT;
 	if (msg->msg_iovlen > 1024)
 		return -EMSGSIZE;
-	if (__builtin_expect(weir_is_faulty(&end, WEIR_OP_READ), 0))
-		n = weir_receive_message(&end, msg, flags, &by_kernel);
-	else
-		n = weir_receive(&end, msg->msg_iov, msg->msg_iovlen, flags);
+	n = weir_receive_message(&end, msg, flags, &by_kernel);
 	if (n < 0)
 		return n;
 	if (by_kernel && msg->msg_controllen > 0)
@@ -225,7 +222,7 @@ static bool error_is_next(int fd)
 {
 	struct weir_end end;
 
-	if (!weir_end_of(fd, &end) || weir_pipe_used(&end.in) > 0)
+	if (!weir_end_of(fd, &end) || weir_end_available(&end) > 0)
 		return false;
 	return weir_end_true_events(&end, (short)os_poll_now(fd, 0)) & POLLERR;
 }

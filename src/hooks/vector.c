@@ -48,19 +48,20 @@ ssize_t weir_check_vector(const struct iovec *iov, size_t count)
  * or a wait comes first. */
 static ssize_t receive_nowhere(const struct weir_end *end, int flags)
 {
-	char byte;
-	struct iovec iov = {&byte, 1};
-	ssize_t n = weir_end_receive(end, weir_span_of(&iov, 1), 1,
-	                             MSG_PEEK | (flags & MSG_DONTWAIT));
+	ssize_t n = weir_end_receive(end, weir_span_of(NULL, 0), 0,
+	                             flags & (MSG_PEEK | MSG_DONTWAIT));
 
-	return n > 0 ? -EFAULT : n;
+	return n == 0 && weir_end_available(end) > 0 ? -EFAULT : n;
 }
 
 static ssize_t send_nothing(const struct weir_end *end, int flags)
 {
 	int saved = errno;
 	ssize_t n = weir_real()->send(end->fd, NULL, 0, flags & MSG_NOSIGNAL);
-	int error = n < 0 ? errno : EFAULT;
+	int error = n < 0 ? errno : -weir_end_await_room(end, flags);
+
+	if (error == 0)
+		error = EFAULT;
 
 	errno = saved;
 	return -error;
@@ -106,7 +107,7 @@ ssize_t weir_send_quick(const struct weir_end *end, const void *buf, size_t len,
 	return (ssize_t)weir_end_send_quick(end, buf, len);
 }
 
-/* The same with control data, on an end that a rule concerns. */
+/* The same with control data. */
 ssize_t weir_receive_message(const struct weir_end *end, struct msghdr *msg, int flags,
                              bool *by_kernel)
 {
@@ -116,7 +117,7 @@ ssize_t weir_receive_message(const struct weir_end *end, struct msghdr *msg, int
 		return weir_receive(end, msg->msg_iov, msg->msg_iovlen, flags);
 	pthread_testcancel();
 	ssize_t n = weir_end_receive_message(end, msg, (size_t)len, flags, by_kernel);
-	if (n == -EAGAIN)
+	if (__builtin_expect(n == -EAGAIN, 0) && weir_is_faulty(end, WEIR_OP_READ))
 		weir_epoll_hide(end, WEIR_OP_READ);
 	return n;
 }

@@ -247,13 +247,33 @@ int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd)
 	return 0;
 }
 
+/* Who has asked for it may be receiving bells without locks (endpoint/bare.c). */
+bool weir_bell_hand_over_idle(const struct weir_pipe_ref *ref, int fd)
+{
+	struct weir_pipe *pipe = ref->pipe;
+
+	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING || load32_relaxed(&pipe->hand_over) ||
+	    load32_relaxed(&pipe->saturated) != WEIR_FLOWING ||
+	    load32_relaxed(&pipe->aside_used) != 0 || weir_pipe_used(ref) > 0 ||
+	    os_queued_out(fd) != 0)
+		return false;
+	raise_sndbuf(pipe, fd);
+	store32_release(&pipe->carrier, WEIR_BY_KERNEL);
+	return true;
+}
+
+bool weir_bell_is_handed_over(const struct weir_pipe_ref *ref)
+{
+	return load32_relaxed(&ref->pipe->carrier) != WEIR_BY_RING && !is_marker_due(ref->pipe);
+}
+
 bool weir_bell_is_last(const struct weir_pipe_ref *ref, unsigned char byte)
 {
 	return byte != BELL && byte == marker_of(ref->pipe);
 }
 
 /* Index of the marker in the queue, or -1: it is bells and padding before it. */
-static int marker_at(int fd, unsigned char marker)
+static int find_marker(int fd, unsigned char marker)
 {
 	unsigned char seen[512];
 	int skipped = 0;
@@ -279,7 +299,7 @@ bool weir_bell_follow(const struct weir_pipe_ref *ref, int fd)
 			receive_all(pipe, fd); /* the next writer sends another */
 			return false;
 		}
-		int at = marker_at(fd, marker_of(pipe));
+		int at = find_marker(fd, marker_of(pipe));
 		if (at >= 0)
 			receive(fd, at + 1);
 		store32_release(&pipe->carrier, WEIR_BY_KERNEL);
@@ -287,13 +307,18 @@ bool weir_bell_follow(const struct weir_pipe_ref *ref, int fd)
 	return load32_relaxed(&pipe->carrier) == WEIR_BY_KERNEL;
 }
 
+int weir_bell_marker_at(const struct weir_pipe_ref *ref, int fd)
+{
+	if (load32_relaxed(&ref->pipe->carrier) != WEIR_BY_BOTH)
+		return -1;
+	return find_marker(fd, marker_of(ref->pipe));
+}
+
 uint64_t weir_bell_queued_behind(const struct weir_pipe_ref *ref, int fd)
 {
 	if (load32_relaxed(&ref->pipe->carrier) == WEIR_BY_RING)
 		return 0;
-	int at = load32_relaxed(&ref->pipe->carrier) == WEIR_BY_BOTH
-	                 ? marker_at(fd, marker_of(ref->pipe))
-	                 : -1;
+	int at = weir_bell_marker_at(ref, fd);
 	int queued = os_queued_in(fd);
 	return queued > at + 1 ? (uint64_t)(queued - at - 1) : 0;
 }

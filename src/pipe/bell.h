@@ -37,6 +37,14 @@ const void *weir_bell_unreadable(void);
  * act. Writer lock, the writer's end. 0 or -errno. */
 int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd);
 
+/* The same where nothing is under way, so that there are no bells to end: the kernel carries
+ * at once, and the first that a reader or a watcher hears of is the first message. False
+ * where it is not so. Both locks, the writer's end. */
+bool weir_bell_hand_over_idle(const struct weir_pipe_ref *ref, int fd);
+
+/* Is the kernel to carry what is written now? */
+bool weir_bell_is_handed_over(const struct weir_pipe_ref *ref);
+
 /* Is this received byte the one that ends the bells? */
 bool weir_bell_is_last(const struct weir_pipe_ref *ref, unsigned char byte);
 
@@ -44,6 +52,10 @@ bool weir_bell_is_last(const struct weir_pipe_ref *ref, unsigned char byte);
  * bells. Both locks, the reader's end. True when the kernel carries now; false where the
  * ring holds bytes, or the marker is yet to come. */
 bool weir_bell_follow(const struct weir_pipe_ref *ref, int fd);
+
+/* How many bells the kernel's queue has before the marker that ends them; -1: there is none.
+ * Both locks, the reader's end. */
+int weir_bell_marker_at(const struct weir_pipe_ref *ref, int fd);
 
 /* Bytes that the kernel's queue carries behind the bells, after a hand-over. */
 uint64_t weir_bell_queued_behind(const struct weir_pipe_ref *ref, int fd);

@@ -341,6 +341,45 @@ static void handed_over_at_rest(void)
 	test_pipe_close(&t);
 }
 
+static bool handed_over_idle(struct test_pipe *t)
+{
+	CHECK_EQ(weir_pipe_lock(&t->ref), 0);
+	bool done = weir_bell_hand_over_idle(&t->ref, t->writer);
+	weir_pipe_unlock(&t->ref);
+	return done;
+}
+
+static void idle_it_is_handed_over_without_a_word(void)
+{
+	struct test_pipe t = test_pipe_open(CAPACITY);
+	char got[8] = "";
+
+	CHECK(handed_over_idle(&t));
+	CHECK(weir_bell_is_handed_over(&t.ref));
+	CHECK(!test_readable(&t));
+	CHECK_EQ(os_send_now(t.writer, "x", 1, 0), 1);
+	CHECK(follows(&t));
+	CHECK_EQ(os_recv_now(t.reader, got, sizeof(got), 0), 1);
+	CHECK_TEXT(got, "x");
+	test_pipe_close(&t);
+}
+
+static void busy_it_is_not(void)
+{
+	struct test_pipe t = test_pipe_open(CAPACITY);
+
+	store32_relaxed(&t.pipe->hand_over, 1);
+	CHECK(!handed_over_idle(&t));
+	store32_relaxed(&t.pipe->hand_over, 0);
+	fill_ring(&t);
+	CHECK(!handed_over_idle(&t));
+	test_pipe_text(&t, CAPACITY); /* the bell stays */
+	CHECK(!handed_over_idle(&t));
+	test_pipe_settle(&t);
+	CHECK(handed_over_idle(&t));
+	test_pipe_close(&t);
+}
+
 static void the_ring_drains_first(void)
 {
 	struct test_pipe t = test_pipe_open(CAPACITY);
@@ -455,6 +494,8 @@ int main(void)
 	RUN(a_blocked_send_ends_as_any_other);
 	RUN(each_write_is_an_edge);
 	RUN(handed_over_at_rest);
+	RUN(idle_it_is_handed_over_without_a_word);
+	RUN(busy_it_is_not);
 	RUN(the_ring_drains_first);
 	RUN(handed_over_while_saturated);
 	RUN(handing_over_needs_a_peer);

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/message.h"
+#include "base/os.h"
 #include "base/tsan.h"
 #include "pipe/bell.h"
 #include "pipe/check.h"
@@ -396,6 +398,16 @@ size_t weir_pipe_put_aside(const struct weir_pipe_ref *ref, int fd, struct weir_
 	return n;
 }
 
+/* The interrupted owner may have handed over meanwhile. */
+static ssize_t append(const struct weir_pipe_ref *ref, int fd, struct iovec *bytes)
+{
+	struct weir_span span = weir_span_of(bytes, 1);
+
+	if (weir_bell_is_handed_over(ref))
+		return os_send_now(fd, bytes->iov_base, bytes->iov_len, MSG_NOSIGNAL);
+	return put(ref, fd, &span, bytes->iov_len, WEIR_ASIDE_SIZE);
+}
+
 /* A handler may come again while its earlier bytes are being appended, and then
  * adds behind them: bytes are taken from the front only when all are in. */
 static void append_aside(const struct weir_pipe_ref *ref)
@@ -406,8 +418,7 @@ static void append_aside(const struct weir_pipe_ref *ref)
 
 	for (uint32_t used; done < (used = aside_used(pipe));) {
 		struct iovec iov = {pipe->aside + done, used - done};
-		struct weir_span span = weir_span_of(&iov, 1);
-		ssize_t n = put(ref, fd, &span, iov.iov_len, WEIR_ASIDE_SIZE);
+		ssize_t n = append(ref, fd, &iov);
 		if (n <= 0)
 			break;
 		done += (uint32_t)n;

@@ -400,6 +400,26 @@ static void handlers_leave_bytes_aside(void)
 	test_pipe_close(&handled.t);
 }
 
+/* The kernel carries what comes from now on, a handler's bytes too. */
+static void aside_of_who_hands_over(void)
+{
+	char got[8] = "";
+
+	begin_handled(64, false);
+	CHECK_EQ(weir_pipe_lock_writer(&handled.t.ref), 0);
+	raise(SIGUSR1);
+	CHECK_EQ(weir_bell_hand_over(&handled.t.ref, handled.t.writer), 0);
+	weir_pipe_unlock_writer(&handled.t.ref);
+	CHECK_EQ(handled.aside, 1);
+	CHECK_EQ(weir_pipe_used(&handled.t.ref), 0);
+	CHECK_EQ(weir_pipe_lock(&handled.t.ref), 0);
+	CHECK(weir_bell_follow(&handled.t.ref, handled.t.reader));
+	weir_pipe_unlock(&handled.t.ref);
+	CHECK_EQ(os_recv_now(handled.t.reader, got, sizeof(got), 0), 1);
+	CHECK_TEXT(got, "0");
+	test_pipe_close(&handled.t);
+}
+
 /* A handler came between the owner's last look and its unlock; then another process has
  * the lock, in which that descriptor's number means another socket. */
 static void aside_of_another_process(void)
@@ -716,6 +736,7 @@ int main(void)
 	RUN(owners_die);
 	RUN(owners_die_unseen);
 	RUN(handlers_leave_bytes_aside);
+	RUN(aside_of_who_hands_over);
 	RUN(aside_of_another_process);
 	RUN(aside_of_a_dead_owner);
 	RUN(aside_keeps_the_bound);

@@ -23,6 +23,24 @@ static size_t span_piece(struct weir_span *span, unsigned char **at)
 	return span->iov->iov_len - span->offset;
 }
 
+size_t weir_span_pieces(struct weir_span span, size_t n, struct iovec *iov, size_t max)
+{
+	unsigned char *at;
+	size_t count = 0;
+
+	while (n > 0 && count < max) {
+		size_t piece = span_piece(&span, &at);
+		if (piece == 0)
+			break;
+		if (piece > n)
+			piece = n;
+		iov[count++] = (struct iovec){at, piece};
+		span.offset += piece;
+		n -= piece;
+	}
+	return count;
+}
+
 void weir_span_advance(struct weir_span *span, size_t n)
 {
 	unsigned char *at;

@@ -39,6 +39,10 @@ struct weir_span weir_span_of(const struct iovec *iov, size_t count);
 /* Goes `n` bytes on. The span must hold as many. */
 void weir_span_advance(struct weir_span *span, size_t n);
 
+/* Tells where the next at most `n` bytes of the span lie, in at most `max` vectors. Gives how
+ * many there are. */
+size_t weir_span_pieces(struct weir_span span, size_t n, struct iovec *iov, size_t max);
+
 /* Copies `n` bytes from the span to position `at` on, and advances the span.
  * The caller made sure that [at, at + n) is free, and publishes the new tail. */
 void weir_ring_copy_in(const struct weir_ring *ring, uint64_t at, struct weir_span *span, size_t n);

@@ -203,6 +203,13 @@ int os_queued_out(int fd)
 	return (int)leave("SIOCOUTQ", fd, kernel_output(&world.kernel, socket_of(fd)));
 }
 
+/* Nobody sends urgent data here. */
+bool os_at_mark(int fd)
+{
+	enter("SIOCATMARK", fd);
+	return leave("SIOCATMARK", fd, 0) != 0;
+}
+
 int os_getsockopt_int(int fd, int option)
 {
 	enter("getsockopt", fd);
@@ -379,10 +386,23 @@ long os_call(long number, long a, long b, long c, long d, long e, long f)
 	}
 }
 
+/* Nobody sends anything beside bytes. */
 ssize_t os_recvmsg_wait(int fd, struct msghdr *msg, int flags)
 {
-	(void)fd, (void)msg, (void)flags;
-	not_modelled("recvmsg");
+	unsigned char bytes[64];
+	size_t size = 0, done = 0;
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++)
+		size += msg->msg_iov[i].iov_len;
+	ssize_t n = os_recv_wait(fd, bytes, size < sizeof(bytes) ? size : sizeof(bytes), flags);
+	for (size_t i = 0; n > 0 && done < (size_t)n; i++) {
+		size_t left = (size_t)n - done, piece = msg->msg_iov[i].iov_len;
+		memcpy(msg->msg_iov[i].iov_base, bytes + done, piece < left ? piece : left);
+		done += piece < left ? piece : left;
+	}
+	msg->msg_controllen = 0;
+	msg->msg_flags = 0;
+	return n;
 }
 
 uint64_t os_socket_cookie(int fd)
