@@ -1,5 +1,5 @@
 /* Each call of a program, and what is to be seen of its result. */
-#include "stage.h"
+#include "told.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,12 +31,7 @@ static _Thread_local unsigned char bytes[BYTES_MAX + SLACK];
 
 /* ---- what is told ---- */
 
-struct told {
-	struct actor *me;
-	size_t used;
-};
-
-__attribute__((format(printf, 2, 3))) static void tell(struct told *t, const char *format, ...)
+__attribute__((format(printf, 2, 3))) void tell(struct told *t, const char *format, ...)
 {
 	va_list list;
 	size_t left = RESULT_MAX - t->used;
@@ -47,7 +42,7 @@ __attribute__((format(printf, 2, 3))) static void tell(struct told *t, const cha
 	t->used += (size_t)n < left ? (size_t)n : left - 1;
 }
 
-static bool tell_result(struct told *t, long n)
+bool tell_result(struct told *t, long n)
 {
 	if (n < 0)
 		tell(t, "%s", strerrorname_np(errno));
@@ -81,6 +76,13 @@ static void tell_events(struct told *t, unsigned int events)
 	}
 	if (events)
 		tell(t, "%s0x%x", between, events);
+}
+
+/* ---- time ---- */
+
+static struct timespec timespec_of(int ms)
+{
+	return (struct timespec){ms / 1000, ms % 1000 * 1000000L};
 }
 
 /* ---- places ---- */
@@ -187,6 +189,7 @@ static long receive_message(struct told *t, int fd, const struct call *c, int *i
 
 static long receive_messages(struct told *t, int fd, const struct call *c)
 {
+	struct timespec time = timespec_of(c->a[3]);
 	struct mmsghdr messages[LIST_MAX];
 	struct iovec iov[LIST_MAX];
 
@@ -194,7 +197,8 @@ static long receive_messages(struct told *t, int fd, const struct call *c)
 	memset(messages, 0, sizeof(messages));
 	for (int i = 0; i < c->listed; i++)
 		messages[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
-	long n = recvmmsg(fd, messages, c->listed, c->a[2], NULL);
+	long n = recvmmsg(fd, messages, c->listed, c->a[2],
+	                  c->number == CALL_recvmmsgt ? &time : NULL);
 	tell_result(t, n);
 	for (long i = 0; i < n; i++)
 		tell(t, " %u/%x", messages[i].msg_len, messages[i].msg_hdr.msg_flags);
@@ -240,7 +244,11 @@ static void receives(struct told *t, const struct call *c)
 		receive_message(t, fd, c, NULL);
 		break;
 	case CALL_recvmmsg:
+	case CALL_recvmmsgt:
 		receive_messages(t, fd, c);
+		break;
+	case CALL_preadv2f:
+		tell_result(t, preadv2(fd, iov, c->listed, -1, c->a[2]));
 		break;
 	default:
 		receive_message(t, fd, c, place(t->me, c->a[3]));
@@ -267,7 +275,7 @@ static void drain(struct told *t, const struct call *c)
 
 /* ---- calls that send ---- */
 
-static long send_message(int fd, const struct call *c, int passed, bool with_cred)
+static long send_message(const struct actor *me, int fd, const struct call *c)
 {
 	union {
 		struct cmsghdr align;
@@ -276,17 +284,20 @@ static long send_message(int fd, const struct call *c, int passed, bool with_cre
 	struct iovec iov[LIST_MAX];
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = c->listed};
 	struct ucred cred = {.pid = getpid(), .uid = getuid(), .gid = getgid()};
+	int passed[2] = {*place(me, c->a[3]), *place(me, c->a[4])};
+	bool with_cred = c->number == CALL_sendcred;
 
 	make_vector(c, iov);
 	if (c->number != CALL_sendmsg) {
-		size_t size = with_cred ? sizeof(cred) : sizeof(int);
+		size_t size = with_cred                   ? sizeof(cred)
+		              : c->number == CALL_sendfds ? sizeof(passed)
+		                                          : sizeof(int);
 		memset(&control, 0, sizeof(control));
 		control.align =
 		        (struct cmsghdr){.cmsg_len = CMSG_LEN(size),
 		                         .cmsg_level = SOL_SOCKET,
 		                         .cmsg_type = with_cred ? SCM_CREDENTIALS : SCM_RIGHTS};
-		memcpy(CMSG_DATA(&control.align), with_cred ? (void *)&cred : (void *)&passed,
-		       size);
+		memcpy(CMSG_DATA(&control.align), with_cred ? (void *)&cred : (void *)passed, size);
 		msg.msg_control = &control;
 		msg.msg_controllen = CMSG_SPACE(size);
 	}
@@ -335,11 +346,14 @@ static void sends(struct told *t, const struct call *c)
 	case CALL_sendmmsg:
 		send_messages(t, fd, c);
 		break;
-	case CALL_sendfd:
-		tell_result(t, send_message(fd, c, *place(t->me, c->a[3]), false));
+	case CALL_sendnamed:
+		odd_send_named(t, fd, c);
+		break;
+	case CALL_pwritev2f:
+		tell_result(t, pwritev2(fd, iov, c->listed, -1, c->a[2]));
 		break;
 	default:
-		tell_result(t, send_message(fd, c, -1, c->number == CALL_sendcred));
+		tell_result(t, send_message(t->me, fd, c));
 		break;
 	}
 }
@@ -351,7 +365,7 @@ static void fill(struct told *t, const struct call *c)
 	size_t piece = bounded(c->a[1]) + 1;
 	ssize_t n;
 
-	stage->filled = 0;
+	stage->filled = stage->nibbled = 0;
 	stage->filled_line = t->me->line;
 	do {
 		make_bytes((uint64_t)t->me->line, piece, (size_t)stage->filled);
@@ -361,11 +375,31 @@ static void fill(struct told *t, const struct call *c)
 	tell(t, "%s %s", stage->filled ? "some" : "none", strerrorname_np(errno));
 }
 
+/* Where the numbers differ, so does how much is left; but not what is taken. */
+static void nibble(struct told *t, const struct call *c)
+{
+	int fd = *place(t->me, c->a[0]);
+	long left = stage->filled / 4 - stage->nibbled;
+	size_t size = bounded(left < c->a[1] ? (left > 0 ? (int)left : 0) : c->a[1]);
+	struct iovec iov[2] = {{bytes, size / 2}, {bytes + size / 2, size - size / 2}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+	long n;
+
+	memset(bytes, UNTOUCHED, size + SLACK);
+	if (c->a[2] == 0)
+		n = recv(fd, bytes, size, MSG_DONTWAIT);
+	else
+		n = c->a[2] == 1 ? read(fd, bytes, size) : recvmsg(fd, &msg, MSG_WAITALL);
+	stage->nibbled += n > 0 ? n : 0;
+	tell_result(t, n);
+	tell_bytes(t, size);
+}
+
 static void unfill(struct told *t, const struct call *c)
 {
 	int fd = *place(t->me, c->a[0]);
 	static _Thread_local unsigned char got[4096];
-	size_t wanted = (size_t)stage->filled, done = 0;
+	size_t wanted = (size_t)stage->filled, done = (size_t)stage->nibbled;
 
 	while (done < wanted) {
 		size_t size = wanted - done < sizeof(got) ? wanted - done : sizeof(got);
@@ -460,8 +494,18 @@ static void moves(struct told *t, const struct call *c)
 {
 	int a = *place(t->me, c->a[0]), b = *place(t->me, c->a[1]);
 
-	if (c->number == CALL_sendfile)
+	off_t offset = c->a[3];
+
+	if (c->number == CALL_sendfile) {
 		tell_result(t, sendfile(a, b, NULL, bounded(c->a[2])));
+	} else if (c->number == CALL_sendpart) {
+		tell_result(t, sendfile(a, b, &offset, bounded(c->a[2])));
+		tell(t, " at%ld", (long)offset);
+	} else if (c->number == CALL_splicef)
+		tell_result(t, splice(a, NULL, b, NULL, bounded(c->a[2]),
+		                      SPLICE_F_NONBLOCK | (unsigned int)c->a[3]));
+	else if (c->number == CALL_tee)
+		tell_result(t, tee(a, b, bounded(c->a[2]), SPLICE_F_NONBLOCK));
 	else
 		tell_result(t, splice(a, NULL, b, NULL, bounded(c->a[2]), SPLICE_F_NONBLOCK));
 }
@@ -507,6 +551,24 @@ static void get_option(struct told *t, const struct call *c)
 	tell(t, " %d:%d,%d,%d,%d", (int)length, value[0], value[1], value[2], value[3]);
 }
 
+static void set_odd_option(struct told *t, const struct call *c)
+{
+	int value[4] = {c->a[2], 0, 0, 0};
+
+	tell_result(t, setsockopt(*place(t->me, c->a[0]), SOL_SOCKET, c->a[1], value,
+	                          (socklen_t)c->a[3]));
+}
+
+static void get_odd_option(struct told *t, const struct call *c)
+{
+	int value[4] = {-1, -1, -1, -1};
+	socklen_t length = (socklen_t)c->a[2];
+
+	if (tell_result(t, getsockopt(*place(t->me, c->a[0]), SOL_SOCKET, c->a[1], value, &length)))
+		tell(t, " %d:%x,%x,%x,%x", (int)length, (unsigned int)value[0],
+		     (unsigned int)value[1], (unsigned int)value[2], (unsigned int)value[3]);
+}
+
 static void state(struct told *t, const struct call *c)
 {
 	int fd = *place(t->me, c->a[0]);
@@ -530,6 +592,15 @@ static void state(struct told *t, const struct call *c)
 	case CALL_setsockopt:
 		set_option(t, c);
 		break;
+	case CALL_setoptn:
+		set_odd_option(t, c);
+		break;
+	case CALL_getoptn:
+		get_odd_option(t, c);
+		break;
+	case CALL_odd:
+		odd_call(t, fd, c->a[1]);
+		break;
 	default:
 		get_option(t, c);
 		break;
@@ -551,11 +622,6 @@ static void tell_patience(struct told *t, int n, uint64_t start, int timeout_ms)
 {
 	if (n == 0 && timeout_ms > 0 && now_us() - start + 1000 < (uint64_t)timeout_ms * 1000)
 		tell(t, " early");
-}
-
-static struct timespec timespec_of(int ms)
-{
-	return (struct timespec){ms / 1000, ms % 1000 * 1000000L};
 }
 
 static void poll_them(struct told *t, const struct call *c)
@@ -838,14 +904,23 @@ static void make_call(struct told *t, const struct call *c)
 	case CALL_read ... CALL_recvfd:
 		receives(t, c);
 		break;
+	case CALL_recvbad:
+		odd_receive(t, *place(t->me, c->a[0]), c);
+		break;
 	case CALL_drain:
 		drain(t, c);
 		break;
 	case CALL_write ... CALL_sendcred:
 		sends(t, c);
 		break;
+	case CALL_sendbad:
+		odd_send(t, *place(t->me, c->a[0]), c);
+		break;
 	case CALL_fill:
 		fill(t, c);
+		break;
+	case CALL_nibble:
+		nibble(t, c);
 		break;
 	case CALL_unfill:
 		unfill(t, c);
@@ -854,11 +929,10 @@ static void make_call(struct told *t, const struct call *c)
 	case CALL_memfd:
 		descriptors(t, c);
 		break;
-	case CALL_sendfile:
-	case CALL_splice:
+	case CALL_sendfile ... CALL_tee:
 		moves(t, c);
 		break;
-	case CALL_getfl ... CALL_getsockopt:
+	case CALL_getfl ... CALL_odd:
 		state(t, c);
 		break;
 	case CALL_poll ... CALL_epoll_wait:

@@ -105,6 +105,17 @@ static void make(struct program *program, uint64_t seed, struct comparison *c)
 	program_print(program, c->text, sizeof(c->text));
 }
 
+/* The program, while what came of it stays. */
+static void make_again(struct program *program, uint64_t seed)
+{
+	static char trace[TRACE_MAX];
+
+	if (options.capacity)
+		bounded_generate(program, seed, options.capacity, trace, sizeof(trace));
+	else
+		generate(program, seed);
+}
+
 /* ---- shrinking ---- */
 
 /* The name of the call whose result differs first. */
@@ -240,6 +251,27 @@ static void tell(const struct program *program, const struct comparison *c)
 	fflush(stdout);
 }
 
+/* What differs first: it may not do so again. */
+static void tell_first(const struct program *program, const struct comparison *c)
+{
+	const char *kernel = c->kernel, *weir = c->weir;
+	char line[512];
+
+	while (*kernel && strncmp(kernel, weir, (size_t)(line_end(kernel) - kernel) + 1) == 0) {
+		size_t n = (size_t)(line_end(kernel) - kernel);
+		kernel += n + (kernel[n] != '\0');
+		weir += n + (weir[n] != '\0');
+	}
+	int number = atoi(kernel);
+	if (number > 0 && number <= program->lines) {
+		call_print(&program->line[number - 1], line, sizeof(line));
+		printf("# %s\n", line);
+	}
+	printf("# kernel %.*s, weir %.*s\n", (int)(line_end(kernel) - kernel), kernel,
+	       (int)(line_end(weir) - weir), weir);
+	fflush(stdout);
+}
+
 static void keep(const struct program *program, uint64_t seed)
 {
 	char path[4096], text[TEXT_MAX];
@@ -294,11 +326,11 @@ static int fuzz(void)
 				continue;
 			found++;
 			printf("differs: seed %llu\n", (unsigned long long)seed[i]);
-			fflush(stdout);
 			worker_end(&native);
 			worker_end(&under_weir);
 			lost = true;
-			make(&program, seed[i], &c[i]);
+			make_again(&program, seed[i]);
+			tell_first(&program, &c[i]);
 			shrink(&program, &c[i]);
 			tell(&program, &c[i]);
 			keep(&program, seed[i]);

@@ -18,7 +18,7 @@ enum {
 	PAIRS = 4,
 	CHARGE_MAX = 50000, /* the kernel still says writable */
 	MESSAGE_CHARGE = 1300, /* what a small message costs there, at most */
-	PIECES_MAX = 1 << 20,
+	NIBBLED_MAX = 15000, /* of what fills a direction there is more than four times that */
 };
 
 enum object_kind { NOTHING, END, EPOLL, PIPE_READ, PIPE_WRITE, MEMFD };
@@ -30,9 +30,10 @@ struct object {
 	int refs; /* places that stand for it */
 	bool nonblock;
 	bool peek_off;
-	bool waits_for_more; /* SO_RCVLOWAT */
+	int lowest; /* SO_RCVLOWAT */
 	bool watched_out;
 	bool watched_edges;
+	bool picky; /* a set with entries that are told of once */
 	bool timed;
 	int peer; /* the other end */
 };
@@ -43,6 +44,9 @@ struct way {
 	int charge;
 	bool known;
 	bool full;
+	bool nibbled; /* ... no more: something was taken */
+	int taken;
+	int slack; /* what may be written again */
 	bool unclear_room; /* what poll says of OUT is not the same */
 	bool write_ended;
 	bool read_ended;
@@ -65,8 +69,9 @@ struct actor_state {
 	int process;
 	enum waiting waiting;
 	int pair, side; /* of the way that it waits in: the writer's */
-	int left;
-	bool all; /* MSG_WAITALL */
+	int left; /* what it would take */
+	int needed; /* what ends it */
+	bool peeks;
 	int place; /* what it waits with */
 };
 
@@ -82,8 +87,7 @@ struct world {
 	int wanted; /* lines */
 	int filled_object; /* -1: no fill is to be undone */
 	bool edges_out; /* EPOLLET with EPOLLOUT */
-	bool handler_restarts;
-	bool handles;
+	bool restarts[ACTORS]; /* by process: what its handler of SIGUSR1 does */
 	bool urgent; /* MSG_OOB */
 	bool over;
 };
@@ -140,7 +144,7 @@ static struct object *object_at(struct world *w, int process, int place)
 
 static int new_object(struct world *w, enum object_kind kind)
 {
-	w->object[w->objects] = (struct object){.kind = kind, .refs = 0};
+	w->object[w->objects] = (struct object){.kind = kind, .refs = 0, .lowest = 1};
 	return w->objects++;
 }
 
@@ -218,7 +222,7 @@ static void end_has_gone(struct world *w, struct object *o)
 
 	in->write_ended = in->read_ended = true;
 	out->write_ended = out->read_ended = true;
-	in->full = false;
+	in->full = in->nibbled = false;
 	disturb(w, o->pair, 0);
 	disturb(w, o->pair, 1);
 }
@@ -364,6 +368,14 @@ static bool is_certain(struct world *w, const struct object *o, const struct way
 	return way->known && !w->pair[o->pair].uncertain;
 }
 
+/* How many bytes end a receive. */
+static int target_of(const struct object *o, int length, int flags)
+{
+	int lowest = (flags & MSG_WAITALL) || o->lowest > length ? length : o->lowest;
+
+	return (flags & MSG_PEEK) || lowest < 1 ? 1 : lowest;
+}
+
 /* What has come is less than what ends the call, or that is not known. */
 static bool receive_may_wait(struct world *w, const struct object *o, int length, int flags,
                              int messages)
@@ -372,15 +384,11 @@ static bool receive_may_wait(struct world *w, const struct object *o, int length
 
 	if ((flags & MSG_DONTWAIT) || o->nonblock)
 		return false;
-	if (!is_certain(w, o, in) || messages > 1 || o->waits_for_more || o->timed)
+	if (!is_certain(w, o, in) || messages > 1 || o->timed)
 		return true;
 	if ((flags & MSG_PEEK) && o->peek_off)
 		return true;
-	if (in->write_ended)
-		return false;
-	if (in->bytes == 0)
-		return true;
-	return (flags & MSG_WAITALL) && !(flags & MSG_PEEK) && in->bytes < length;
+	return !in->write_ended && in->bytes < target_of(o, length, flags);
 }
 
 static void take(struct world *w, const struct object *o, int n, int flags)
@@ -410,19 +418,30 @@ static bool wait_reading(struct world *w, int actor, const struct object *o, int
 	const struct way *in = way_in(w, o);
 	struct actor_state *a = &w->actor[actor];
 
-	if (!is_certain(w, o, in) || o->waits_for_more || o->timed || o->peek_off ||
-	    in->write_ended || (flags & (MSG_OOB | MSG_ERRQUEUE | MSG_PEEK)) || length == 0 ||
-	    anybody(w, true))
+	if (!is_certain(w, o, in) || o->timed || o->peek_off || in->write_ended ||
+	    (flags & (MSG_OOB | MSG_ERRQUEUE)) || length == 0 || anybody(w, true))
 		return false;
-	*a = (struct actor_state){true,
-	                          a->process,
-	                          WAITS_READING,
-	                          o->pair,
-	                          !o->side,
-	                          length - in->bytes,
-	                          (flags & MSG_WAITALL) != 0,
-	                          -1};
+	*a = (struct actor_state){.there = true,
+	                          .process = a->process,
+	                          .waiting = WAITS_READING,
+	                          .pair = o->pair,
+	                          .side = !o->side,
+	                          .left = length - in->bytes,
+	                          .needed = target_of(o, length, flags) - in->bytes,
+	                          .peeks = (flags & MSG_PEEK) != 0,
+	                          .place = -1};
 	return true;
+}
+
+static bool has_nothing(const struct call *c, int length)
+{
+	bool nothing = length == 0;
+
+	bool many = c->number == CALL_recvmmsg || c->number == CALL_recvmmsgt;
+
+	for (int i = 0; many && i < c->listed; i++)
+		nothing |= c->list[i].value == 0;
+	return nothing;
 }
 
 static void receive(struct world *w, int actor, int place, enum call_number number)
@@ -439,7 +458,16 @@ static void receive(struct world *w, int actor, int place, enum call_number numb
 		length = lengths(w, c);
 	else
 		c->a[1] = length = a_length(w);
-	int messages = number == CALL_recvmmsg ? c->listed : 1;
+	if (number == CALL_recvfd && (c->a[3] = free_place(w, process)) < 0)
+		c->number = number = CALL_recvmsg;
+	if (number == CALL_recvmmsgt)
+		c->a[3] = below(w, 2) * 100000;
+	if (number == CALL_preadv2f)
+		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6); /* RWF_NOWAIT, or others */
+	int messages = number == CALL_recvmmsg || number == CALL_recvmmsgt ? c->listed : 1;
+	/* A peek of nothing sees what is behind (differences/). */
+	if (has_nothing(c, length))
+		flags &= ~MSG_PEEK;
 	/* An empty vector of readv, and read of nothing, never wait. */
 	bool nothing = length == 0 && !has_flags(number);
 	if (!o || o->kind != END) {
@@ -450,8 +478,8 @@ static void receive(struct world *w, int actor, int place, enum call_number numb
 	if (in->full)
 		flags |= MSG_PEEK | MSG_DONTWAIT;
 	if (!nothing && receive_may_wait(w, o, length, flags, messages)) {
-		if (actor > 0 && !in->full && messages == 1 && !is_read(w, o) && one_in(w, 2) &&
-		    wait_reading(w, actor, o, length, flags)) {
+		if (actor > 0 && !in->full && messages == 1 && number != CALL_preadv2f &&
+		    !is_read(w, o) && one_in(w, 2) && wait_reading(w, actor, o, length, flags)) {
 			w->actor[actor].place = place;
 			c->may_wait = true;
 			set_flags(c, flags);
@@ -472,6 +500,9 @@ static void receive(struct world *w, int actor, int place, enum call_number numb
 	set_flags(c, flags);
 	if (is_read(w, o))
 		return; /* it is empty */
+	/* The one may be refused, the other end with the first message. */
+	if (number == CALL_preadv2f || number == CALL_recvmmsgt)
+		in->known = false;
 	take(w, o, length, flags);
 }
 
@@ -488,13 +519,20 @@ static void feed(struct world *w, const struct object *o, int n)
 			continue;
 		int eaten = n < a->left ? n : a->left;
 		a->left -= eaten;
-		if (!a->all || a->left == 0)
+		a->needed -= eaten;
+		if (a->needed <= 0)
 			a->waiting = WAITS_NOT;
-		n -= eaten;
+		n -= a->peeks ? 0 : eaten;
 		if (n == 0 && out->bytes == 0)
 			out->charge = 0;
 	}
 	out->bytes += n;
+}
+
+/* Who asks for room of a full direction makes an edge (differences/). */
+static bool asking_is_seen(struct world *w, const struct object *o)
+{
+	return way_out(w, o)->full && w->object[o->peer].watched_edges;
 }
 
 static bool fits(const struct way *out, int length, int messages)
@@ -516,10 +554,13 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 		length = lengths(w, c);
 	else
 		c->a[1] = length = a_length(w);
-	if (o && o->kind == END &&
-	    (!way_out(w, o)->known || way_out(w, o)->charge > 0 || way_out(w, o)->full))
-		flags &= ~MSG_OOB; /* where the kernel takes over, a receive ends (differences/) */
-	if (number == CALL_sendcred || (flags & MSG_OOB)) {
+	if (o && o->kind == END && way_out(w, o)->full)
+		flags &= ~MSG_OOB; /* the kernel has room behind a full ring (differences/) */
+	if (number == CALL_sendcred && o && o->kind == END && way_out(w, o)->full)
+		c->number = number = CALL_sendmsg; /* as urgent data (differences/) */
+	if (number == CALL_pwritev2f) /* RWF_NOWAIT and others: what comes of it is not followed */
+		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6);
+	if (number == CALL_sendcred || number == CALL_pwritev2f || (flags & MSG_OOB)) {
 		if (o && o->kind == END)
 			way_out(w, o)->known = false;
 	}
@@ -528,18 +569,35 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 		return;
 	struct way *out = way_out(w, o);
 	int messages = number == CALL_sendmmsg ? c->listed : 1 + length / 16384;
-	if (is_awaited(w, o) && messages > 1) { /* how many come before he looks, only time tells */
+	/* How many come before he looks, only time tells. */
+	if (messages > 1 && (is_awaited(w, o) || anybody(w, true))) {
 		w->program->lines--;
+		return;
+	}
+	if (out->nibbled) {
+		if (messages > 1 || length > out->slack || length == 0 || out->write_ended ||
+		    (flags & MSG_OOB)) {
+			w->program->lines--;
+			return;
+		}
+		out->slack -= length + MESSAGE_CHARGE;
+		out->bytes += length;
+		out->charge += length + length / 3 + MESSAGE_CHARGE;
 		return;
 	}
 	if (out->full || !fits(out, length, messages)) {
 		if (out->full && !out->write_ended && actor > 0 && length > 0 && length <= 4096 &&
 		    messages == 1 && !o->nonblock && !o->timed && is_certain(w, o, out) &&
-		    !is_written(w, o) && one_in(w, 2)) {
+		    !is_written(w, o) && !asking_is_seen(w, o) && one_in(w, 2)) {
 			c->may_wait = true;
 			struct actor_state *a = &w->actor[actor];
-			*a = (struct actor_state){true,    a->process, WAITS_WRITING, o->pair,
-			                          o->side, length,     false,         place};
+			*a = (struct actor_state){.there = true,
+			                          .process = a->process,
+			                          .waiting = WAITS_WRITING,
+			                          .pair = o->pair,
+			                          .side = o->side,
+			                          .left = length,
+			                          .place = place};
 			return;
 		}
 		if (!out->full)
@@ -557,7 +615,30 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 	if (length == 0)
 		return;
 	out->charge += length + length / 3 + messages * MESSAGE_CHARGE;
-	feed(w, o, length);
+	if ((flags & MSG_OOB) || number == CALL_pwritev2f) /* who waits may get less, or nothing */
+		disturb(w, o->pair, o->side);
+	else
+		feed(w, o, length);
+}
+
+/* Calls that cannot be: what they do to bytes that are there is not followed. */
+static void misuse(struct world *w, int actor, int place, enum call_number number)
+{
+	struct object *o = object_at(w, w->actor[actor].process, place);
+
+	if (o && o->kind == END && (way_in(w, o)->full || !fits(way_out(w, o), 100, 1)))
+		return;
+	struct call *c = add(w, actor, number);
+	c->a[0] = place;
+	c->a[1] = below(w, 64);
+	c->a[2] = receive_flags(w) & (MSG_PEEK | MSG_WAITALL | MSG_TRUNC);
+	c->a[3] = below(w, 3);
+	if (!o || o->kind != END)
+		return;
+	struct way *way = number == CALL_recvbad ? way_in(w, o) : way_out(w, o);
+	way->known = false;
+	way->charge += 100 + MESSAGE_CHARGE;
+	disturb(w, o->pair, number == CALL_recvbad ? !o->side : o->side);
 }
 
 /* More than the kernel calls writable, but not more than fits. */
@@ -588,17 +669,36 @@ static void fill(struct world *w, int actor, int place)
 	struct way *out = way_out(w, o);
 	if (out->write_ended || out->charge || !is_certain(w, o, out) || is_awaited(w, o))
 		return;
-	if (w->object[o->peer].watched_edges) /* who asks for room makes an edge (differences/) */
-		return;
 	struct call *c = add(w, actor, CALL_fill);
 	c->a[0] = place;
 	c->a[1] = one_in(w, 2) ? 500 + below(w, 4000) : 10000 + below(w, 50000);
 	out->full = true;
+	out->nibbled = false;
+	out->taken = 0;
+	out->slack = -c->a[1]; /* a message is gone when all of it is */
 	w->filled_object = (int)(o - w->object);
 }
 
-/* By an actor that holds the other end. */
-static bool unfill(struct world *w)
+/* Takes something of what fills. Who waits for room finds it now, or not. */
+static void nibble(struct world *w, const struct object *filled, int actor, int place)
+{
+	struct way *out = way_out(w, filled);
+
+	if (is_written(w, filled) || out->write_ended || anybody(w, true) || filled->watched_out ||
+	    out->taken > NIBBLED_MAX / 2)
+		return;
+	struct call *c = add(w, actor, CALL_nibble);
+	c->a[0] = place;
+	c->a[1] = 1 + below(w, NIBBLED_MAX / 2);
+	c->a[2] = below(w, 3);
+	out->taken += c->a[1];
+	out->slack += c->a[1];
+	out->nibbled = true;
+	out->unclear_room = true;
+}
+
+/* By an actor that holds the other end: takes all of what fills, or a part. */
+static bool unfill(struct world *w, bool all)
 {
 	const struct object *filled = &w->object[w->filled_object];
 	struct way *out = way_out(w, filled);
@@ -611,9 +711,18 @@ static bool unfill(struct world *w)
 			if (!o || o->kind != END || o->pair != filled->pair ||
 			    o->side == filled->side)
 				continue;
+			if (!all) {
+				nibble(w, filled, actor, i);
+				return true;
+			}
+			int bytes = out->nibbled ? out->bytes : 0, charge = out->charge;
 			add(w, actor, CALL_unfill)->a[0] = i;
-			out->full = false;
+			out->full = out->nibbled = false;
 			empty(out);
+			if (bytes) { /* written behind what filled */
+				out->bytes = bytes;
+				out->charge = charge;
+			}
 			w->filled_object = -1;
 			/* Who waited writes now. */
 			for (int k = 0; k < ACTORS; k++) {
@@ -759,14 +868,12 @@ static void pass(struct world *w, int actor)
 	struct object *o = by < 0 ? NULL : object_at(w, process, by);
 	int object = w->place[process][what].object;
 
-	if (!o || way_out(w, o)->full || way_out(w, o)->bytes > 0 || !way_out(w, o)->known ||
-	    !fits(way_out(w, o), 100, 1))
+	if (!o || way_out(w, o)->full || !fits(way_out(w, o), 100, 1))
 		return;
 	if (object >= 0 && w->object[object].kind == EPOLL)
 		return;
 	struct way *out = way_out(w, o);
-	bool clean =
-	        is_certain(w, o, out) && out->bytes == 0 && !out->write_ended && !is_awaited(w, o);
+	bool clean = is_certain(w, o, out) && !out->write_ended && !is_awaited(w, o);
 	struct call *c = add(w, actor, CALL_sendfd);
 	c->a[0] = by;
 	c->a[3] = what;
@@ -781,6 +888,7 @@ static void pass(struct world *w, int actor)
 	disturb(w, o->pair, o->side);
 	out->charge += MESSAGE_CHARGE + total;
 	out->bytes += total;
+	clean &= out->bytes <= 100; /* all is received at once */
 	/* A receiver among those who can, at once. */
 	for (int i = 0; clean && object >= 0 && i < ACTORS; i++) {
 		int receiver = (i + below(w, ACTORS)) % ACTORS;
@@ -794,7 +902,7 @@ static void pass(struct world *w, int actor)
 				continue;
 			int into = free_place(w, other);
 			if (into < 0)
-				return;
+				continue;
 			struct call *r = add(w, receiver, CALL_recvfd);
 			r->a[0] = k;
 			r->listed = 2;
@@ -808,7 +916,10 @@ static void pass(struct world *w, int actor)
 		}
 	}
 	out->known = false;
-	if (object >= 0 && w->object[object].kind == END)
+	if (object < 0)
+		return;
+	w->object[object].refs++; /* the message stands for it, who knows how long */
+	if (w->object[object].kind == END)
 		w->pair[w->object[object].pair].uncertain = true;
 }
 
@@ -856,6 +967,8 @@ static void set_state(struct world *w, int actor)
 	bool end = o && o->kind == END;
 	struct call *c;
 	int what = below(w, 9);
+	if (what == 6 && (w->urgent || anybody(w, false))) /* (differences/) */
+		return;
 	if (what < 3 && anybody(w, false)) /* a waiting call must not see it (differences/) */
 		return;
 	switch (what) {
@@ -882,11 +995,13 @@ static void set_state(struct world *w, int actor)
 		break;
 	case 4:
 	case 5:
+		if (anybody(w, false))
+			return;
 		c = add(w, actor, CALL_setsockopt);
 		c->a[1] = SO_RCVLOWAT;
 		c->a[2] = one_in(w, 3) ? below(w, 20) : 1;
 		if (end)
-			o->waits_for_more = c->a[2] > 1;
+			o->lowest = c->a[2] > 1 ? c->a[2] : 1;
 		break;
 	case 6:
 		c = add(w, actor, CALL_setsockopt);
@@ -907,7 +1022,8 @@ static void set_state(struct world *w, int actor)
 		c->a[1] = one_in(w, 3) ? SO_PASSCRED : one_in(w, 2) ? SO_KEEPALIVE : SO_LINGER;
 		c->a[2] = below(w, 2);
 		if (end && c->a[1] == SO_PASSCRED &&
-		    (way_in(w, o)->bytes || way_in(w, o)->full || !way_in(w, o)->known))
+		    (way_in(w, o)->bytes || way_in(w, o)->full || !way_in(w, o)->known ||
+		     anybody(w, false)))
 			c->a[1] = SO_KEEPALIVE;
 		if (end && c->a[1] == SO_PASSCRED) {
 			way_in(w, o)->known = false;
@@ -929,7 +1045,7 @@ static void time_out(struct world *w, int actor)
 	if (!o || is_read(w, o) || is_written(w, o))
 		return;
 	struct way *in = way_in(w, o), *out = way_out(w, o);
-	bool reads = !is_certain(w, o, out) || !out->full;
+	bool reads = !is_certain(w, o, out) || !out->full || out->nibbled;
 	if (reads && (!is_certain(w, o, in) || in->full))
 		return;
 	if (!is_certain(w, o, in) || !is_certain(w, o, out))
@@ -963,14 +1079,53 @@ static void interrupt(struct world *w, int actor)
 	struct call *c = add(w, actor, CALL_sigaction);
 	c->a[0] = 0;
 	add(w, actor, CALL_timer)->a[0] = 2 + below(w, 3);
-	c = add(w, actor, out->full && one_in(w, 2) ? CALL_send : CALL_recv);
+	c = add(w, actor, out->full && !out->nibbled && one_in(w, 2) ? CALL_send : CALL_recv);
 	c->a[0] = place;
 	c->a[1] = 1 + below(w, 100);
 	c->a[2] = c->number == CALL_recv ? receive_flags(w) & (MSG_WAITALL | MSG_PEEK) : 0;
 	if (c->number == CALL_recv)
 		take(w, o, c->a[1], c->a[2]);
-	w->handles = true;
-	w->handler_restarts = false;
+	w->restarts[process] = false;
+}
+
+/* ---- what moves no bytes ---- */
+
+enum { ODD_CALLS = 26 };
+
+static void ask_oddly(struct world *w, int actor)
+{
+	static const int options[] = {SO_RCVLOWAT,  SO_PEEK_OFF,  SO_SNDBUF,   SO_RCVBUF,
+	                              SO_PASSCRED,  SO_ERROR,     SO_TYPE,     SO_PROTOCOL,
+	                              SO_REUSEADDR, SO_TIMESTAMP, SO_PRIORITY, SO_LINGER,
+	                              SO_RCVTIMEO,  9999};
+	int process = w->actor[actor].process, place = an_end(w, process);
+	struct call *c;
+
+	if (place < 0)
+		return;
+	struct object *o = object_at(w, process, place);
+	switch (below(w, 4)) {
+	case 0:
+		c = add(w, actor, CALL_getoptn);
+		c->a[1] = options[below(w, sizeof(options) / sizeof(options[0]))];
+		c->a[2] = below(w, 17);
+		if (c->a[1] == SO_ERROR && c->a[2] < 4)
+			c->a[2] = 4;
+		break;
+	case 1: /* too short a value, which changes nothing, or options that change nothing */
+		c = add(w, actor, CALL_setoptn);
+		c->a[1] = options[below(w, sizeof(options) / sizeof(options[0]))];
+		c->a[2] = below(w, 2);
+		c->a[3] = below(w, 4);
+		break;
+	default:
+		c = add(w, actor, CALL_odd);
+		c->a[1] = below(w, ODD_CALLS);
+		if (o && o->kind != END) /* other files have places and sizes */
+			c->a[1] = 9 + below(w, 2);
+		break;
+	}
+	c->a[0] = place;
 }
 
 /* ---- readiness ---- */
@@ -985,7 +1140,8 @@ static int asked_events(struct world *w, const struct object *o)
 		events |= POLLPRI;
 	if (one_in(w, 6))
 		events |= POLLRDNORM;
-	if (one_in(w, 2) && !(o && o->kind == END && way_out(w, o)->unclear_room))
+	if (one_in(w, 2) &&
+	    !(o && o->kind == END && (way_out(w, o)->unclear_room || asking_is_seen(w, o))))
 		events |= one_in(w, 5) ? POLLWRNORM : POLLOUT;
 	return events;
 }
@@ -1053,8 +1209,12 @@ static void epoll(struct world *w, int actor)
 			events |= (int)EPOLLET;
 		if ((events & (int)EPOLLET) && !w->edges_out)
 			events &= ~(POLLOUT | POLLWRNORM);
-		if (one_in(w, 6) && !(events & (POLLOUT | POLLWRNORM)))
+		if (one_in(w, 6))
 			events |= EPOLLONESHOT;
+		if (op < 3 && one_in(w, 10))
+			events |= (int)EPOLLEXCLUSIVE;
+		if (events & (EPOLLONESHOT | (int)EPOLLET))
+			w->object[w->place[process][ep].object].picky = true;
 		c->a[3] = events;
 		if (o && o->kind == END && (events & (POLLOUT | POLLWRNORM)))
 			o->watched_out = true;
@@ -1065,6 +1225,9 @@ static void epoll(struct world *w, int actor)
 	c = add(w, actor, CALL_epoll_wait);
 	c->a[0] = ep;
 	c->a[1] = PLACES;
+	/* Which of several come first is not told, so each must come again. */
+	if (!w->object[w->place[process][ep].object].picky && one_in(w, 6))
+		c->a[1] = below(w, 4) - 1;
 	c->a[2] = one_in(w, 40) ? 2 : 0;
 	c->a[3] = below(w, 3);
 	if (actor > 0 && one_in(w, 4) && !anybody(w, false) && !anybody(w, true)) {
@@ -1173,6 +1336,7 @@ static void start_actor(struct world *w, int by, bool process)
 		                          .process = process ? i : w->actor[by].process};
 		if (!process)
 			return;
+		w->restarts[i] = w->restarts[0];
 		for (int k = 0; k < PLACES; k++) {
 			w->place[i][k] = w->place[0][k];
 			if (w->place[i][k].object >= 0)
@@ -1220,6 +1384,7 @@ static void execute(struct world *w, int actor)
 		if (i != actor && w->actor[i].there && w->actor[i].process == process)
 			return;
 	add(w, actor, CALL_exec);
+	w->restarts[process] = false;
 	for (int k = 0; k < PLACES; k++) {
 		struct object *o = object_at(w, process, k);
 		if (o && w->place[process][k].cloexec)
@@ -1235,19 +1400,17 @@ static void let_go(struct world *w)
 	if (!a->there || a->waiting == WAITS_NOT)
 		return;
 	if (one_in(w, 2)) {
-		struct call *c;
-		if (!w->handles || one_in(w, 2)) {
-			c = add(w, 0, CALL_sigaction);
+		if (one_in(w, 2)) {
+			struct call *c = add(w, 0, CALL_sigaction);
 			c->a[0] = below(w, 2);
-			w->handler_restarts = c->a[0];
-			w->handles = true;
+			w->restarts[0] = c->a[0];
 		}
 		add(w, 0, CALL_signal)->a[0] = actor;
-		if (w->handler_restarts)
+		if (w->restarts[a->process])
 			return;
 	}
 	add(w, 0, CALL_cancel)->a[0] = actor;
-	if (a->pair >= 0 && a->waiting == WAITS_READING && a->all)
+	if (a->pair >= 0 && a->waiting == WAITS_READING)
 		w->pair[a->pair].way[a->side].known = false;
 	a->waiting = WAITS_NOT;
 }
@@ -1273,7 +1436,7 @@ static void stream(struct world *w)
 		for (int k = 0; k < PLACES; k++) {
 			struct object *p = object_at(w, w->actor[who[1]].process, k);
 			if (!p || p->kind != END || p->pair != o->pair || p->side == o->side ||
-			    p->timed || p->peek_off || p->waits_for_more)
+			    p->timed || p->peek_off || p->lowest > 1)
 				continue;
 			if (is_written(w, o) || is_read(w, p))
 				continue;
@@ -1304,12 +1467,16 @@ static int an_actor(struct world *w)
 
 static void one(struct world *w)
 {
-	static const enum call_number in[] = {CALL_read,    CALL_readv,   CALL_preadv2,
-	                                      CALL_recv,    CALL_recv,    CALL_recvfrom,
-	                                      CALL_recvmsg, CALL_recvmmsg};
-	static const enum call_number out[] = {CALL_write,   CALL_writev,  CALL_pwritev2,
-	                                       CALL_send,    CALL_send,    CALL_sendto,
-	                                       CALL_sendmsg, CALL_sendmmsg};
+	static const enum call_number in[] = {
+	        CALL_read,    CALL_read,     CALL_readv,     CALL_readv,
+	        CALL_preadv2, CALL_preadv2f, CALL_recv,      CALL_recv,
+	        CALL_recv,    CALL_recvfrom, CALL_recvfrom,  CALL_recvmsg,
+	        CALL_recvmsg, CALL_recvmmsg, CALL_recvmmsgt, CALL_recvfd};
+	static const enum call_number out[] = {
+	        CALL_write,    CALL_write,     CALL_writev,   CALL_writev,
+	        CALL_pwritev2, CALL_pwritev2f, CALL_send,     CALL_send,
+	        CALL_send,     CALL_sendto,    CALL_sendto,   CALL_sendmsg,
+	        CALL_sendmsg,  CALL_sendmmsg,  CALL_sendmmsg, CALL_send};
 	int actor = an_actor(w), process = w->actor[actor].process;
 	int place = an_end(w, process);
 
@@ -1319,10 +1486,14 @@ static void one(struct world *w)
 	}
 	switch (below(w, 100)) {
 	case 0 ... 25:
-		receive(w, actor, place, in[below(w, 8)]);
+		one_in(w, 100) ? misuse(w, actor, place, CALL_recvbad)
+		               : receive(w, actor, place, in[below(w, 16)]);
 		break;
 	case 26 ... 52:
-		send_bytes(w, actor, place, out[below(w, 8)]);
+		one_in(w, 100)
+		        ? misuse(w, actor, place, one_in(w, 2) ? CALL_sendbad : CALL_sendnamed)
+		        : send_bytes(w, actor, place,
+		                     one_in(w, 400) ? CALL_sendcred : out[below(w, 16)]);
 		break;
 	case 53 ... 64:
 		ask_readiness(w, actor);
@@ -1331,7 +1502,7 @@ static void one(struct world *w)
 		epoll(w, actor);
 		break;
 	case 75 ... 79:
-		ask_state(w, actor);
+		one_in(w, 5) ? ask_oddly(w, actor) : ask_state(w, actor);
 		break;
 	case 80 ... 83:
 		set_state(w, actor);
@@ -1352,7 +1523,7 @@ static void one(struct world *w)
 		if (w->filled_object < 0)
 			one_in(w, 3) ? fill(w, actor, place) : settle_way(w, actor);
 		else
-			unfill(w);
+			unfill(w, one_in(w, 2));
 		break;
 	case 92:
 		one_in(w, 3) ? pass(w, actor) : settle_way(w, actor);

@@ -44,6 +44,7 @@ struct stage {
 	int handler_fd; /* what SIGUSR1's handler sends to; -1: nothing */
 	int handler_bytes;
 	long filled; /* what the last fill put in */
+	long nibbled; /* and what is gone of it */
 	int filled_line;
 };
 

@@ -56,10 +56,19 @@ static const struct word how_words[] = {{"rd", SHUT_RD},
                                         {"bad", 7},
                                         {NULL, 0}};
 /* poll's and epoll's words have the same values. */
-static const struct word event_words[] = {
-        {"in", POLLIN},     {"out", POLLOUT},     {"pri", POLLPRI},          {"rdhup", POLLRDHUP},
-        {"err", POLLERR},   {"hup", POLLHUP},     {"rdnorm", POLLRDNORM},    {"wrnorm", POLLWRNORM},
-        {"nval", POLLNVAL}, {"et", (int)EPOLLET}, {"oneshot", EPOLLONESHOT}, {NULL, 0}};
+static const struct word event_words[] = {{"in", POLLIN},
+                                          {"out", POLLOUT},
+                                          {"pri", POLLPRI},
+                                          {"rdhup", POLLRDHUP},
+                                          {"err", POLLERR},
+                                          {"hup", POLLHUP},
+                                          {"rdnorm", POLLRDNORM},
+                                          {"wrnorm", POLLWRNORM},
+                                          {"nval", POLLNVAL},
+                                          {"et", (int)EPOLLET},
+                                          {"oneshot", EPOLLONESHOT},
+                                          {"exclusive", (int)EPOLLEXCLUSIVE},
+                                          {NULL, 0}};
 static const struct word entry_words[] = {{"add", EPOLL_CTL_ADD},
                                           {"mod", EPOLL_CTL_MOD},
                                           {"del", EPOLL_CTL_DEL},
