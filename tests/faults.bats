@@ -280,8 +280,15 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 	case_fires read:stall:when=1:side=b stall_ends_when_the_peer_is_killed 1
 }
 
+@test "no signal is missed by who waits in a stall" {
+	for how in a_read a_poll a_select an_epoll; do
+		case_fires read:stall:side=b signals_end_$how
+	done
+}
+
 @test "what is held is not ready, and is told later, once" {
 	case_fires read:stall:when=1:side=b stall_is_not_ready 1
+	case_fires read:stall:when=1:side=b stall_is_not_ready_among_many 1
 	for mode in a_level an_edge a_oneshot; do
 		case_fires read:delay=200ms:when=2:side=b delay_in_${mode}_epoll 1
 	done

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -309,18 +310,45 @@ struct kernel_sigaction {
 	uint64_t mask;
 };
 
-bool os_handles_signals(bool restarting)
+#define BIT_OF(signal) (UINT64_C(1) << ((signal) - 1))
+
+/* Of the program's own doing, or libc's. */
+static const uint64_t own_signals = BIT_OF(SIGSEGV) | BIT_OF(SIGBUS) | BIT_OF(SIGILL) |
+                                    BIT_OF(SIGFPE) | BIT_OF(SIGTRAP) | BIT_OF(SIGSYS) |
+                                    BIT_OF(32) | BIT_OF(33);
+
+uint64_t os_handled_signals(bool restarting)
 {
+	uint64_t handled = 0;
+
 	for (int signal = 1; signal < 65; signal++) {
 		struct kernel_sigaction now = {0, 0, 0, 0};
-		if (signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
-		    signal == SIGTRAP || signal == SIGPIPE || signal == 32 || signal == 33)
-			continue; /* of the program's own doing, or libc's */
+		if (((own_signals | BIT_OF(SIGPIPE)) & BIT_OF(signal)) != 0)
+			continue;
 		if (os_call(SYS_rt_sigaction, signal, 0, (long)&now, 8, 0, 0) == 0 && now.handler > 1 &&
 		    (restarting || !(now.flags & SA_RESTART)))
-			return true;
+			handled |= BIT_OF(signal);
 	}
-	return false;
+	return handled;
+}
+
+uint64_t os_block_signals(uint64_t signals)
+{
+	uint64_t before = 0;
+
+	signals &= ~own_signals;
+	os_call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&signals, (long)&before, sizeof(signals), 0, 0);
+	return before;
+}
+
+void os_set_signal_mask(uint64_t mask)
+{
+	os_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask), 0, 0);
+}
+
+int os_signalfd(uint64_t signals)
+{
+	return (int)os_call(SYS_signalfd4, -1, (long)&signals, sizeof(signals), SFD_CLOEXEC, 0, 0);
 }
 
 int os_memfd(const char *name)

@@ -55,9 +55,16 @@ uint32_t os_filters(void);
 /* Acts on each open descriptor, and without /proc perhaps on some that are not. */
 void os_each_descriptor(void (*act)(int fd));
 
-/* Has this process a handler for a signal that may come? `restarting`: also one
- * with SA_RESTART. */
-bool os_handles_signals(bool restarting);
+/* The signals that may come and that this process has handlers for: bit 0 is signal 1.
+ * `restarting`: also those with SA_RESTART. */
+uint64_t os_handled_signals(bool restarting);
+
+/* Blocks these in this thread, but not those of its own doing. Gives what its mask was. */
+uint64_t os_block_signals(uint64_t signals);
+void os_set_signal_mask(uint64_t mask);
+
+/* A descriptor that is readable while one of these, which are blocked, waits. */
+int os_signalfd(uint64_t signals);
 
 int os_memfd(const char *name);
 int os_close(int fd);

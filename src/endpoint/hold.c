@@ -112,25 +112,68 @@ static int wait_blocking(const struct weir_end *end, int op, uint64_t until)
 	return r == -ETIMEDOUT && give_up < until ? -EAGAIN : WEIR_WAIT_AGAIN;
 }
 
-/* In steps, because a peer that is killed wakes nobody here. */
+/* A sleep in steps must hear of signals that come between two of them: those that end the
+ * call are kept blocked, and a descriptor tells. Others start it again (SA_RESTART), and
+ * come whenever they want. */
+struct listener {
+	int fd;
+	uint64_t mask;              /* of the thread, before */
+};
+
+static void listen_to(struct listener *l, bool restarting)
+{
+	uint64_t ending = os_handled_signals(restarting);
+
+	l->mask = os_block_signals(ending);
+	l->fd = os_signalfd(ending & ~l->mask);
+	if (l->fd < 0)
+		os_set_signal_mask(l->mask);
+}
+
+static void listen_no_more(void *listener)
+{
+	struct listener *l = listener;
+
+	if (l->fd < 0)
+		return;
+	os_close(l->fd);
+	os_set_signal_mask(l->mask);
+}
+
+/* -EINTR: there is such a signal. */
+static int sleep_listening(const struct listener *l, uint64_t ns)
+{
+	int r = os_poll_wait(l->fd, POLLIN, (int)((ns + 999999) / 1000000));
+
+	if (r > 0)
+		return -EINTR;
+	return r == -EINTR ? 0 : r;
+}
+
+/* In steps, because a peer that is killed wakes nobody here. With a timeout every handler
+ * ends the call (signal(7)). */
 static int wait_for_release(const struct weir_end *end, int op)
 {
 	struct weir_fault_state *state = state_of(end, op);
 	uint64_t give_up = deadline(end, op);
 	uint64_t now = os_now_ns();
 	uint32_t seen = load32_acquire(&state->releases);
+	struct listener listener;
 	int r = 0;
 
 	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
+	listen_to(&listener, give_up != UINT64_MAX);
+	pthread_cleanup_push(listen_no_more, &listener);
 	while (r == 0 && now < give_up && !is_over(end, op) &&
 	       weir_fault_held_until(state) == UINT64_MAX) {
-		r = wait_for_time(now + STEP_NS < give_up ? now + STEP_NS : give_up);
-		if (r < 0 && r != -EINTR) { /* no descriptor is free */
+		if (listener.fd < 0) { /* no descriptor is free */
 			r = wait_for_word(&state->releases, seen, UINT64_MAX);
 			break;
 		}
+		r = sleep_listening(&listener, give_up - now < STEP_NS ? give_up - now : STEP_NS);
 		now = os_now_ns();
 	}
+	pthread_cleanup_pop(1);
 	weir_sleep_ends(sleeper);
 	if (r == 0 && now >= give_up)
 		r = -EAGAIN;

@@ -71,7 +71,7 @@ static bool may_shorten(const struct weir_fault_point *p)
 {
 	if (p->left < 2 || p->whole)
 		return false;
-	return p->op == 0 || p->nonblocking || os_handles_signals(true);
+	return p->op == 0 || p->nonblocking || os_handled_signals(true) != 0;
 }
 
 bool weir_chaos_may_delay(const struct weir_fault_point *p)
@@ -90,7 +90,7 @@ struct weir_verdict weir_chaos_decide(const struct weir_fault_point *p, struct w
 		                       WEIR_RULES_MAX + 1);
 	}
 	if ((drawn >> 8 & 255) < INTERRUPTED_OF_256 && !p->nonblocking &&
-	    os_handles_signals(false)) {
+	    os_handled_signals(false) != 0) {
 		noticed(p);
 		return (struct weir_verdict){.kind = WEIR_VERDICT_FAIL, .error = EINTR};
 	}

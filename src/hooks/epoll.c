@@ -2,6 +2,7 @@
  * out of the kernel's set until it may be seen, because the kernel would call it
  * ready; put back, it makes a new event, also for who waits for edges.
  */
+#include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -9,6 +10,7 @@
 #include "endpoint/faulty.h"
 #include "hooks/deadline.h"
 #include "hooks/hooks.h"
+#include "hooks/pieces.h"
 
 enum {
 	WATCHES_MAX = 65536,        /* descriptors; those above are never taken out */
@@ -280,14 +282,19 @@ static int drop_untrue(int epfd, struct epoll_event *events, int ready)
 static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t deadline,
                         const sigset_t *mask)
 {
-	for (;;) {
+	struct weir_pieces pieces;
+	int ready;
+
+	weir_pieces_begin(&pieces, mask);
+	pthread_cleanup_push(weir_pieces_end, &pieces);
+	do {
 		uint64_t ns = patience(deadline);
-		int ready = wait_for(epfd, events, max, ns, mask);
+		ready = wait_for(epfd, events, max, ns, pieces.let_in);
 		if (ready > 0)
 			ready = drop_untrue(epfd, events, ready);
-		if (ready != 0 || weir_time_left(deadline) == 0)
-			return ready;
-	}
+	} while (ready == 0 && weir_time_left(deadline) > 0);
+	pthread_cleanup_pop(1);
+	return ready;
 }
 
 /* What the kernel answered while there was nothing to look at, and now there is. When the

@@ -2,15 +2,18 @@
  * answers, and weir makes the answer true. */
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "base/os.h"
 #include "endpoint/faulty.h"
 #include "endpoint/known.h"
 #include "hooks/deadline.h"
 #include "hooks/hooks.h"
+#include "hooks/pieces.h"
 
 enum {
-	HELD_MAX = 256,             /* descriptors in a poll that waits for held ones, too */
+	HELD_MAX = 256,             /* descriptors in a poll that need no memory to hide held ones */
 	LOOK_AGAIN_NS = 20000000,   /* how late a release may be noticed */
 	SPINNING_MAX = 4,           /* ends looked at for a while before the kernel is asked */
 	SPIN_TIMEOUT_NS = 1000000,  /* and that only with a timeout much longer than the while */
@@ -73,25 +76,60 @@ static bool any_held(const struct pollfd *fds, nfds_t count, uint64_t *next)
 	return any;
 }
 
+/* What the kernel is asked in the place of the program's own. */
+struct asked {
+	struct pollfd few[HELD_MAX], *fds;
+	size_t size;
+};
+
+static bool asked_make(struct asked *a, nfds_t count)
+{
+	long at;
+
+	a->fds = a->few;
+	a->size = count * sizeof(a->fds[0]);
+	if (count <= HELD_MAX)
+		return true;
+	at = os_call(SYS_mmap, 0, (long)a->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	             -1, 0);
+	a->fds = (struct pollfd *)at;
+	return at > 0;
+}
+
+static void asked_end(void *asked)
+{
+	struct asked *a = asked;
+
+	if (a->fds != a->few)
+		os_call(SYS_munmap, (long)a->fds, (long)a->size, 0, 0, 0, 0);
+}
+
 /* Asks the kernel without what it would wrongly call ready. */
 static int poll_unheld(struct pollfd *fds, nfds_t count, struct timespec left, const sigset_t *mask)
 {
-	struct pollfd asked[HELD_MAX];
+	struct asked asked;
 	struct weir_end end;
 	uint64_t until;
 
+	if (!asked_make(&asked, count)) {
+		errno = ENOMEM;
+		return -1;
+	}
 	for (nfds_t i = 0; i < count; i++) {
-		asked[i] = fds[i];
+		asked.fds[i] = fds[i];
 		if (!weir_end_of(fds[i].fd, &end))
 			continue;
 		if (weir_end_is_held(&end, WEIR_OP_READ, &until))
-			asked[i].events &= ~(POLLIN | POLLRDNORM);
+			asked.fds[i].events &= ~(POLLIN | POLLRDNORM);
 		if (weir_end_is_held(&end, WEIR_OP_WRITE, &until))
-			asked[i].events &= ~(POLLOUT | POLLWRNORM);
+			asked.fds[i].events &= ~(POLLOUT | POLLWRNORM);
 	}
-	int ready = weir_real()->ppoll(asked, count, &left, mask);
+	int ready;
+	pthread_cleanup_push(asked_end, &asked);
+	ready = weir_real()->ppoll(asked.fds, count, &left, mask);
 	for (nfds_t i = 0; i < count; i++)
-		fds[i].revents = asked[i].revents;
+		fds[i].revents = asked.fds[i].revents;
+	pthread_cleanup_pop(1);
 	return ready;
 }
 
@@ -201,7 +239,7 @@ static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *le
 	if (poll_quick(fds, count, left, mask, &ready))
 		return ready;
 	make_exact(fds, count);
-	if (__builtin_expect(any_faults(), 0) && count <= HELD_MAX && any_held(fds, count, &next)) {
+	if (__builtin_expect(any_faults(), 0) && any_held(fds, count, &next)) {
 		uint64_t ns = weir_time_left(next);
 		if (left && (uint64_t)left->tv_sec < 1 && (uint64_t)left->tv_nsec < ns)
 			ns = (uint64_t)left->tv_nsec;
@@ -212,25 +250,35 @@ static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *le
 	return ready > 0 ? make_true(fds, count) : ready;
 }
 
+static int poll_in_pieces(struct pollfd *fds, nfds_t count, uint64_t deadline, const sigset_t *mask)
+{
+	struct weir_pieces pieces;
+	uint64_t left_ns = weir_time_left(deadline);
+	int ready;
+
+	weir_pieces_begin(&pieces, mask);
+	pthread_cleanup_push(weir_pieces_end, &pieces);
+	do {
+		struct timespec left = weir_timespec(left_ns);
+		ready = poll_once(fds, count, deadline == UINT64_MAX ? NULL : &left, pieces.let_in);
+		left_ns = weir_time_left(deadline);
+	} while (ready == 0 && left_ns > 0);
+	pthread_cleanup_pop(1);
+	return ready;
+}
+
 static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                        const sigset_t *mask)
 {
-	uint64_t deadline = weir_deadline(timeout), left_ns;
-	struct timespec left;
+	uint64_t deadline = weir_deadline(timeout);
 
-	if (timeout)
-		left = *timeout;
 	pthread_testcancel();
-	for (;;) {
-		int ready = poll_once(fds, count, timeout ? &left : NULL, mask);
-		if (ready != 0)
+	if (__builtin_expect(!any_faults(), 1)) {
+		int ready = poll_once(fds, count, timeout, mask);
+		if (ready != 0 || weir_time_left(deadline) == 0)
 			return ready;
-		left_ns = weir_time_left(deadline);
-		if (left_ns == 0)
-			return 0;
-		if (timeout && left_ns != UINT64_MAX)
-			left = weir_timespec(left_ns);
 	}
+	return poll_in_pieces(fds, count, deadline, mask);
 }
 
 static bool ours(const struct pollfd *fds, nfds_t count)
@@ -422,31 +470,63 @@ static int select_memory(struct sets *s, int count)
 	return bits;
 }
 
-static int select_marked(struct sets *s, int count, struct timespec *left, const sigset_t *mask)
+/* Once; as poll_once. Then the sets are what they were. */
+static int select_once(struct sets *s, int count, const struct timespec *left, const sigset_t *mask)
 {
-	uint64_t deadline = weir_deadline(left), left_ns;
+	keep(s, false);
+	int known = select_memory(s, count);
+	if (known > 0 || (known == 0 && !mask && is_at_once(left)))
+		return known;
+	keep(s, true);
+	select_make_exact(s);
+	uint64_t next = select_hide_held(s);
+	int ready = select_until(s, count, left, next, mask);
+	if (ready > 0)
+		ready -= select_make_true(s);
+	return ready;
+}
 
-	pthread_testcancel();
-	for (;;) {
-		keep(s, false);
-		int known = select_memory(s, count);
-		if (known > 0 || (known == 0 && !mask && is_at_once(left)))
-			return known;
-		keep(s, true);
-		select_make_exact(s);
-		uint64_t next = select_hide_held(s);
-		int ready = select_until(s, count, left, next, mask);
+static int select_in_pieces(struct sets *s, int count, uint64_t deadline, const sigset_t *mask)
+{
+	struct weir_pieces pieces;
+	uint64_t left_ns = weir_time_left(deadline);
+	int ready;
+
+	weir_pieces_begin(&pieces, mask);
+	pthread_cleanup_push(weir_pieces_end, &pieces);
+	do {
+		struct timespec left = weir_timespec(left_ns);
+		ready = select_once(s, count, deadline == UINT64_MAX ? NULL : &left, pieces.let_in);
 		left_ns = weir_time_left(deadline);
-		if (left && left_ns != UINT64_MAX)
-			*left = weir_timespec(left_ns);
-		if (ready < 0)
-			return ready;
-		if (ready > 0)
-			ready -= select_make_true(s);
-		if (ready > 0 || left_ns == 0)
+		if (ready == 0 && left_ns > 0)
+			keep(s, true);
+	} while (ready == 0 && left_ns > 0);
+	pthread_cleanup_pop(1);
+	return ready;
+}
+
+static int select_until_ready(struct sets *s, int count, const struct timespec *timeout,
+                              uint64_t deadline, const sigset_t *mask)
+{
+	if (__builtin_expect(!any_faults(), 1)) {
+		int ready = select_once(s, count, timeout, mask);
+		if (ready != 0 || weir_time_left(deadline) == 0)
 			return ready;
 		keep(s, true);
 	}
+	return select_in_pieces(s, count, deadline, mask);
+}
+
+/* `*left` becomes what is left of it. */
+static int select_marked(struct sets *s, int count, struct timespec *left, const sigset_t *mask)
+{
+	uint64_t deadline = weir_deadline(left);
+
+	pthread_testcancel();
+	int ready = select_until_ready(s, count, left, deadline, mask);
+	if (left && deadline != UINT64_MAX)
+		*left = weir_timespec(weir_time_left(deadline));
+	return ready;
 }
 
 static bool select_is_ours(struct sets *s, int count)

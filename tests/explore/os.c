@@ -434,10 +434,28 @@ void os_each_descriptor(void (*act)(int fd))
 	not_modelled("/proc/self/fd");
 }
 
-bool os_handles_signals(bool restarting)
+uint64_t os_handled_signals(bool restarting)
 {
 	(void)restarting;
 	not_modelled("sigaction");
+}
+
+uint64_t os_block_signals(uint64_t signals)
+{
+	(void)signals;
+	not_modelled("sigprocmask");
+}
+
+void os_set_signal_mask(uint64_t mask)
+{
+	(void)mask;
+	not_modelled("sigprocmask");
+}
+
+int os_signalfd(uint64_t signals)
+{
+	(void)signals;
+	not_modelled("signalfd");
 }
 
 int os_memfd(const char *name)

@@ -288,6 +288,44 @@ CASE(stall_ends_when_the_peer_is_killed)
 	hear_end(sv[B]);
 }
 
+/* A signal that comes when a wait looks again, after 20 ms, ends it as any other does. */
+static volatile sig_atomic_t alarms;
+
+static void count_alarm(int signal)
+{
+	(void)signal;
+	alarms++;
+}
+
+static void signals_end(enum how how)
+{
+	enum { LOOK_US = 20000, AROUND_US = 300, TIMES = 50 };
+	struct itimerval none = {{0, 0}, {0, 0}};
+	int sv[2];
+	char byte;
+	pair_open(sv, 0);
+	on_signal(SIGALRM, count_alarm, 0);
+	say(sv[A], "x");
+	if (how != READ)
+		CHECK_FAILS(recv(sv[B], &byte, 1, MSG_DONTWAIT), EAGAIN);
+	for (int i = 0; i < TIMES; i++) {
+		struct waiter w = {.fd = sv[B], .how = how};
+		int us = LOOK_US - AROUND_US + 2 * AROUND_US * i / TIMES;
+		struct itimerval t = {{5, 0}, {0, us}};
+		alarms = 0;
+		CHECK(setitimer(ITIMER_REAL, &t, NULL) == 0);
+		waits(&w);
+		CHECK(setitimer(ITIMER_REAL, &none, NULL) == 0);
+		CHECK(w.result == -1 && w.error == EINTR);
+		CHECK_EQ(alarms, 1);
+	}
+}
+
+CASE(signals_end_a_read) { signals_end(READ); }
+CASE(signals_end_a_poll) { signals_end(BY_POLL); }
+CASE(signals_end_a_select) { signals_end(BY_SELECT); }
+CASE(signals_end_an_epoll) { signals_end(BY_EPOLL); }
+
 /* ---- readiness while held: non-blocking, and told late ---- */
 
 CASE(stall_is_not_ready)
@@ -314,6 +352,22 @@ CASE(stall_is_not_ready)
 	close(sv[A]);
 	CHECK_EQ(epoll_wait(set, &e, 1, 10000), 1);
 	hear(sv[B], "xy");
+}
+
+CASE(stall_is_not_ready_among_many)
+{
+	enum { MANY = 1000 };
+	static struct pollfd p[MANY];
+	int sv[2];
+	char byte;
+	pair_open(sv, SOCK_NONBLOCK);
+	say(sv[A], "x");
+	CHECK_FAILS(read(sv[B], &byte, 1), EAGAIN);
+	for (int i = 0; i < MANY; i++)
+		p[i] = (struct pollfd){.fd = i % 2 ? sv[B] : -1, .events = POLLIN};
+	CHECK_EQ(poll(p, MANY, 50), 0);
+	close(sv[A]);
+	CHECK_EQ(poll(p, MANY, 10000), MANY / 2);
 }
 
 /* A delay of 200 ms on b's second read: the event comes once, late, and the wait for it
