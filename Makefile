@@ -243,7 +243,8 @@ coverage: all test-programs examples library-canaries
 	ln -sfn ../tests $(COVERAGE)/tests
 	ln -sfn ../canaries $(COVERAGE)/canaries
 	ln -sfn ../examples $(COVERAGE)/examples
-	$(MAKE) B=$(COVERAGE) CC=clang LTO= CFLAGS='$(coverage_flags)' all unit_build
+	clang -c -fPIC -o $(COVERAGE)/early.o tests/coverage-early.c
+	$(MAKE) B=$(COVERAGE) CC=clang LTO= CFLAGS='$(coverage_flags)' LDFLAGS='$(LDFLAGS) $(COVERAGE)/early.o' all unit_build
 	CC=clang LTO= CFLAGS='$(coverage_flags)' tests/coverage $(COVERAGE) # tests that make things make them so
 
 # Each canary replaces the function that it is named after by a broken one; the

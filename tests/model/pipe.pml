@@ -8,6 +8,7 @@
  *	scenarios.pml  who runs, with how many bytes
  *	mutants.pml    fences, re-checks and bells that MUTANT(name) leaves out
  *	run            the searches, and what each must find
+ *	alone.pml      a model of its own: lone threads that take no locks (src/pipe/lock.c)
  *
  * Threads: writers and readers that block, poll, or watch (epoll, level and edge); a
  * handler that interrupts its thread at any step; a killer. Each thread is a process

@@ -173,6 +173,20 @@
 			run writer(LEVEL, 1);
 			run reader(LEVEL, 1, 9);
 			run killer()
+		:: scenario == 29 -> /* two_two */
+			START(2, 2);
+			limit = 1;
+			run writer(BLOCKING, 1);
+			run writer(BLOCKING, 1);
+			run reader(BLOCKING, 1, 1);
+			run reader(BLOCKING, 1, 1)
+		:: scenario == 30 -> /* two_two_polls */
+			START(2, 2);
+			limit = 1;
+			run writer(BLOCKING, 1);
+			run writer(POLLING, 1);
+			run reader(BLOCKING, 1, 1);
+			run reader(POLLING, 1, 1)
 #ifdef HANDLERS
 		:: scenario == 51 -> /* handler_writer */
 			START(1, 1);
