@@ -13,7 +13,7 @@ B := build
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
 	-Wpointer-arith -Wcast-align -Wwrite-strings -Wformat=2 -Wswitch-enum -Wvla
 COMMON := -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude $(WARNINGS) -pthread
-PIC := -fPIC -fvisibility=hidden -ftls-model=initial-exec -U_FORTIFY_SOURCE
+PIC := -fPIC -fno-plt -fvisibility=hidden -ftls-model=initial-exec -U_FORTIFY_SOURCE
 # The layers are small functions in many files: inlining across them is worth a
 # fifth of the time of a write.
 LTO ?= $(if $(findstring clang,$(CC)),,-flto=auto)

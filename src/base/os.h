@@ -80,6 +80,12 @@ static inline bool os_single_threaded(void)
 	return &__libc_single_threaded && __libc_single_threaded;
 }
 
+/* The same for who has asked before, and got a yes. */
+static inline bool os_still_single_threaded(void)
+{
+	return __libc_single_threaded;
+}
+
 bool os_is_due(void);                           /* once in a thousand calls: ask, do not believe */
 uint32_t os_thread(void);                       /* this thread's id */
 uint64_t os_now_ns(void);                       /* CLOCK_MONOTONIC */

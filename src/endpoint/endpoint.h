@@ -27,6 +27,10 @@ int weir_end_await_room(const struct weir_end *end, int flags);
 size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n);
 size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t n);
 
+/* Bytes were taken from a ring that nobody watches: a writer that is told of it hears that
+ * there is room. Reader lock. */
+void weir_end_consumed(const struct weir_end *end);
+
 /* As sendmsg and recvmsg where a rule concerns the end (faulty.h); `len`: of all
  * buffers. A message that goes out is the kernel's to carry, with its control data.
  * `by_kernel`: the kernel has filled in all of `msg`, as otherwise nobody has. */

@@ -16,7 +16,7 @@
 /* What an attempt gives where the plan has decided otherwise: see `verdict`. */
 #define WEIR_BY_FAULT (-5001)
 
-enum { WEIR_OP_READ, WEIR_OP_WRITE, WEIR_DAMAGED_MAX = 512 };
+enum { WEIR_DAMAGED_MAX = 512 };
 
 /* One call of the program, with what the plan has to do with it. */
 struct weir_faulty {
@@ -118,8 +118,7 @@ static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rul
 /* How a call passes the short way though the pipe has rules. */
 struct weir_calm_way {
 	uint64_t word;              /* the pipe's rules, before the call */
-	bool counted;               /* the pipe counts it (pair/calm.h) */
-	struct weir_fault_state *state; /* else it is counted here, if rules concern it */
+	struct weir_fault_state *state; /* it is counted here, if rules concern it */
 };
 
 WEIR_SELDOM bool weir_calm_looks(const struct weir_end *end, int op, const void *bytes, size_t *n,
@@ -137,26 +136,14 @@ static inline bool weir_calm_lets(const struct weir_end *end, int op, const void
 	way->word = load64_relaxed(op ? &pipe->rules_write : &pipe->rules_read);
 	if (__builtin_expect(way->word == 0, 1))
 		return true;
-	way->counted = (op ? weir_pipe_writes_alone(pipe) : weir_pipe_reads_alone(pipe)) &&
-	               weir_calm_holds(pipe, op, way->word);
-	uint32_t text = load32_relaxed(&pipe->calm[op].text);
-	if (way->counted && text != 0) {
-		if (op == WEIR_OP_READ)
-			bytes = weir_pipe_glance(&end->in, n);
-		way->counted = bytes && weir_fault_is_vain(weir_session.plan, text, bytes, *n);
-	}
-	return way->counted || weir_calm_looks(end, op, bytes, n, way);
+	return weir_calm_looks(end, op, bytes, n, way);
 }
 
 WEIR_SELDOM void weir_calm_note(struct weir_pipe *pipe, int op, const struct weir_calm_way *way);
 
 static inline void weir_calm_passed(struct weir_pipe *pipe, int op, const struct weir_calm_way *way)
 {
-	if (__builtin_expect(way->word == 0, 1))
-		return;
-	if (way->counted)
-		weir_calm_passes(pipe, op);
-	else
+	if (__builtin_expect(way->word != 0, 0))
 		weir_calm_note(pipe, op, way);
 }
 

@@ -14,7 +14,7 @@ static void suspect(const struct weir_pipe_ref *ref, uint32_t times)
 {
 	if (load32_relaxed(&ref->pipe->generation) != ref->generation)
 		return;
-	store32_ordered(&ref->pipe->suspect, times);
+	weir_pipe_suspect(ref, times);
 	store32_ordered(&ref->pipe->wary, times);
 }
 

@@ -115,10 +115,9 @@ static void await_writer(const struct weir_pipe_ref *ref)
 void weir_end_watch(const struct weir_end *end, short events, bool edges)
 {
 	if (events & INPUT)
-		or32_ordered(&end->in.pipe->watch,
-		             WEIR_WATCH_INPUT | (edges ? WEIR_WATCH_EDGES : 0U));
+		weir_pipe_watch(&end->in, WEIR_WATCH_INPUT | (edges ? WEIR_WATCH_EDGES : 0U));
 	if (events & ROOM)
-		or32_ordered(&end->out.pipe->watch, WEIR_WATCH_ROOM);
+		weir_pipe_watch(&end->out, WEIR_WATCH_ROOM);
 	if (events & INPUT)
 		await_writer(&end->in);
 	if (events & ROOM)

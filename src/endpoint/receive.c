@@ -4,6 +4,7 @@
 #include "base/os.h"
 #include "endpoint/bare.h"
 #include "endpoint/faulty.h"
+#include "endpoint/lone.h"
 #include "endpoint/wait.h"
 #include "pipe/bell.h"
 
@@ -51,6 +52,13 @@ static void settle(const struct weir_end *end)
 		weir_bell_settle(&end->in, end->fd);
 	weir_end_follow(end);
 	weir_pipe_unlock_writer(&end->in);
+}
+
+void weir_end_consumed(const struct weir_end *end)
+{
+	if (__builtin_expect(load32_ordered(&end->in.pipe->saturated) != WEIR_FLOWING, 0) &&
+	    owes(&end->in))
+		settle(end);
 }
 
 /* SO_PEEK_OFF moves on with peeks and back with consumption (socket(7)). */
@@ -317,9 +325,9 @@ size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n)
 	if (n > 0) {
 		store64_relaxed(&pipe->reads, load64_relaxed(&pipe->reads) + 1);
 		weir_calm_passed(pipe, WEIR_OP_READ, &way);
-		if (__builtin_expect(load32_ordered(&pipe->saturated) != WEIR_FLOWING, 0) &&
-		    owes(in))
-			settle(end);
+		weir_end_consumed(end);
+		if (weir_pipe_reads_alone(pipe))
+			weir_lone_notice(end, WEIR_OP_READ);
 	}
 	weir_pipe_unlock_reader(in);
 	return n;

@@ -4,6 +4,7 @@
 #include "base/os.h"
 #include "endpoint/bare.h"
 #include "endpoint/faulty.h"
+#include "endpoint/lone.h"
 #include "endpoint/wait.h"
 #include "pair/life.h"
 #include "pipe/bell.h"
@@ -237,6 +238,8 @@ size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t
 	if (n > 0) {
 		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
 		weir_calm_passed(pipe, WEIR_OP_WRITE, &way);
+		if (weir_pipe_writes_alone(pipe))
+			weir_lone_notice(end, WEIR_OP_WRITE);
 	}
 	if (!weir_pipe_writes_alone(pipe)) {
 		weir_note_cpu(&pipe->writer_cpu);

@@ -69,12 +69,28 @@ static inline struct weir_end weir_table_unpack(uint64_t entry, int fd)
 	};
 }
 
+/* What stands at a number; 0 where it is not marked. */
+static inline uint64_t weir_table_entry(int fd)
+{
+	return (unsigned int)fd < WEIR_TABLE_SIZE ? load64_acquire(&weir_table[fd]) : 0;
+}
+
+/* What this process remembers of the pipe that an entry's end reads (`op` 0), or writes
+ * (1). Where there is no place for that: the record of nobody. */
+static inline struct weir_lone *weir_table_lone(uint64_t entry, int op)
+{
+	uint32_t nth = (uint32_t)entry ^ (uint32_t)!op; /* a pipe is named as its writer is */
+	struct weir_lone *l = &weir_lones[nth < WEIR_LONES ? nth : 0];
+
+	__asm__("" : "+r"(l)); /* one address, not that of each field anew */
+	return l;
+}
+
 /* Finds the end behind a descriptor; false where it is not marked. */
 static inline bool weir_end_of(int fd, struct weir_end *end)
 {
-	if ((unsigned int)fd >= WEIR_TABLE_SIZE)
-		return false;
-	uint64_t entry = load64_acquire(&weir_table[fd]);
+	uint64_t entry = weir_table_entry(fd);
+
 	if (__builtin_expect(entry == 0, 0))
 		return false;
 	*end = weir_table_unpack(entry, fd);

@@ -360,7 +360,7 @@ static int no_room(const struct weir_end *end)
 
 	if (os_is_due() && os_send_now(end->fd, NULL, 0, MSG_NOSIGNAL) == -EPIPE) {
 		/* the next attempt finds out, and raises SIGPIPE */
-		store32_ordered(&out->pipe->suspect, 1);
+		weir_pipe_suspect(out, 1);
 		return WEIR_WAIT_AGAIN;
 	}
 	if (load32_relaxed(&out->pipe->watch) & WEIR_WATCH_ROOM)
@@ -418,7 +418,7 @@ static int wait_room_polling(const struct weir_end *end)
 	int events = os_poll_wait(end->fd, POLLOUT, timeout);
 
 	if (events > 0 && (events & (POLLERR | POLLHUP)))
-		store32_ordered(&end->out.pipe->suspect, 1); /* the next attempt asks */
+		weir_pipe_suspect(&end->out, 1); /* the next attempt asks */
 	return events > 0 ? WEIR_WAIT_AGAIN : WEIR_WAIT_ENDED;
 }
 

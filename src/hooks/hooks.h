@@ -2,10 +2,15 @@
 #ifndef WEIR_HOOKS_HOOKS_H
 #define WEIR_HOOKS_HOOKS_H
 
+#include <limits.h>
+#include <pthread.h>
+
 #include "base/reach.h"
 #include "carry/carry.h"
 #include "endpoint/endpoint.h"
+#include "endpoint/lone.h"
 #include "hooks/real.h"
+#include "pair/calm.h"
 
 /* start.c: the session of this process; started on first need. False where
  * there is none. */
@@ -44,6 +49,7 @@ bool weir_can_join(void);
 
 /* vector.c: the caller's buffers, checked as the kernel does. The total length
  * or -errno; what is wrong on the first page gives -EFAULT. */
+enum { WEIR_FIRST_PAGE = 4096 };
 ssize_t weir_check_buffer(const void *buf, size_t len);
 ssize_t weir_check_vector(const struct iovec *iov, size_t count);
 
@@ -51,10 +57,25 @@ ssize_t weir_check_vector(const struct iovec *iov, size_t count);
 ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
 ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
 
-/* The same of one buffer, where nothing stands against the short way. Else 0: nothing
- * has happened. */
-ssize_t weir_receive_quick(const struct weir_end *end, void *buf, size_t len, int flags);
-ssize_t weir_send_quick(const struct weir_end *end, const void *buf, size_t len, int flags);
+/* The short ways are inlined into a function of their own, to which the hook jumps: what
+ * is not ours, it passes on without a register saved. */
+#define WEIR_WITHIN __attribute__((always_inline))
+#define WEIR_APART __attribute__((noinline))
+
+/* May a call of that length and those flags take a short way (endpoint/lone.h,
+ * weir_end_send_quick)? The flags change nothing in one that succeeds at once, and rules
+ * may let the length pass without a look (pair/calm.h). */
+static inline bool weir_is_quick(size_t len, int flags)
+{
+	return len - 1 < (size_t)1 << WEIR_CALM_CALL_BITS &&
+	       !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/* Could there be so many bytes, as far as the kernel would judge without a look? */
+static inline bool weir_may_be_mapped(const void *buf, size_t len)
+{
+	return (uintptr_t)buf >= WEIR_FIRST_PAGE && len <= (size_t)LONG_MAX - (uintptr_t)buf;
+}
 
 /* The same of a whole message, where a rule concerns the end. `by_kernel`: it has
  * filled in the message. */

@@ -211,6 +211,7 @@ static int set_kept_option(const struct weir_end *end, int option, const void *v
 		store32_relaxed(&shared->rcvlowat, INT32_MAX);
 	else
 		store32_relaxed(&shared->rcvlowat, n > 0 ? (uint32_t)n : 1);
+	weir_pipe_forget(&end->in);
 	return load32_ordered(&end->in.pipe->carrier) != WEIR_BY_KERNEL
 	               ? 0
 	               : weir_real()->setsockopt(end->fd, SOL_SOCKET, option, value, len);
@@ -234,20 +235,21 @@ void weir_adopt_options(const struct weir_end *end)
 	    weir_real()->setsockopt(end->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) == 0)
 		store32_relaxed(&shared->rcvlowat, (uint32_t)lowest);
 	if (os_getsockopt_int(end->fd, SO_PASSCRED) > 0)
-		store32_ordered(&end->in.pipe->hand_over, 1);
+		weir_pipe_want_hand_over(&end->in);
 	if (os_timeout_ms(end->fd, SO_RCVTIMEO) >= 0 || os_timeout_ms(end->fd, SO_SNDTIMEO) >= 0)
 		store32_relaxed(&shared->timed, 1);
 	/* From now on this socket's queue holds bells, of which none is skipped. */
 	if (weir_real()->getsockopt(end->fd, SOL_SOCKET, SO_PEEK_OFF, &peek, &len) == 0 && peek >= 0 &&
 	    weir_real()->setsockopt(end->fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none)) == 0)
 		store32_relaxed(&shared->peek_off, (uint32_t)peek + 1);
+	weir_pipe_forget(&end->in);
 }
 
 /* After the kernel took an option that weir has to know of. */
 static void note_option(const struct weir_end *end, int option)
 {
 	if (option == SO_PASSCRED && os_getsockopt_int(end->fd, option) > 0) /* credentials come with the kernel's messages alone */
-		store32_ordered(&end->in.pipe->hand_over, 1);
+		weir_pipe_want_hand_over(&end->in);
 	if (option == SO_RCVTIMEO || option == SO_SNDTIMEO)
 		store32_relaxed(&end->slot->end[end->side].timed, 1);
 }

@@ -33,26 +33,44 @@ static void peer_name(int fd, void *name, socklen_t *len)
 	*len = peer_len;
 }
 
-/* A zero-length read gives 0 whatever the state, in libc's and the kernel's
- * words as in ours; the kernel says it. */
-static ssize_t receive_into(int fd, void *buf, size_t len, int flags)
+static WEIR_SELDOM ssize_t receive_generally(uint64_t entry, int fd, void *buf, size_t len, int flags)
 {
-	struct weir_end end;
+	struct weir_end end = weir_table_unpack(entry, fd);
 	struct iovec iov = {buf, len};
 
-	if (!weir_end_of(fd, &end))
-		return WEIR_TO_KERNEL;
-	ssize_t n = weir_receive_quick(&end, buf, len, flags);
-	if (__builtin_expect(n > 0, 1))
-		return n;
 	return kernel_only(flags) ? WEIR_TO_KERNEL : weir_receive(&end, &iov, 1, flags);
+}
+
+/* 0 where there is more to do than to move the bytes. */
+static inline WEIR_WITHIN size_t receive_shortly(uint64_t entry, int fd, void *buf, size_t len, int flags)
+{
+	if (__builtin_expect(!weir_is_quick(len, flags) || !weir_may_be_mapped(buf, len), 0))
+		return 0;
+	pthread_testcancel();
+	return weir_lone_receive(entry, fd, (struct weir_place){buf, NULL}, len);
+}
+
+/* A zero-length read gives 0 whatever the state, in libc's and the kernel's
+ * words as in ours; the kernel says it. */
+static WEIR_SELDOM ssize_t read_generally(uint64_t entry, int fd, void *buf, size_t count)
+{
+	ssize_t n = count ? receive_generally(entry, fd, buf, count, 0) : WEIR_TO_KERNEL;
+
+	return n == WEIR_TO_KERNEL ? weir_real()->read(fd, buf, count) : weir_result(n);
+}
+
+static WEIR_APART ssize_t read_marked(uint64_t entry, int fd, void *buf, size_t count)
+{
+	size_t n = receive_shortly(entry, fd, buf, count, 0);
+
+	return n > 0 ? (ssize_t)n : read_generally(entry, fd, buf, count);
 }
 
 ssize_t weir_read(int fd, void *buf, size_t count)
 {
-	ssize_t n = count ? receive_into(fd, buf, count, 0) : WEIR_TO_KERNEL;
+	uint64_t entry = weir_table_entry(fd);
 
-	return n == WEIR_TO_KERNEL ? weir_real()->read(fd, buf, count) : weir_result(n);
+	return entry ? read_marked(entry, fd, buf, count) : weir_real()->read(fd, buf, count);
 }
 
 WEIR_EXPORT ssize_t read(int fd, void *buf, size_t count)
@@ -103,6 +121,16 @@ WEIR_EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at
 WEIR_EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at, int flags)
 {
 	return preadv2(fd, iov, count, at, flags);
+}
+
+static ssize_t receive_into(int fd, void *buf, size_t len, int flags)
+{
+	uint64_t entry = weir_table_entry(fd);
+
+	if (entry == 0)
+		return WEIR_TO_KERNEL;
+	size_t n = receive_shortly(entry, fd, buf, len, flags);
+	return n > 0 ? (ssize_t)n : receive_generally(entry, fd, buf, len, flags);
 }
 
 WEIR_EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)

@@ -6,16 +6,11 @@
 
 enum { POSITION_NONE = -1 };
 
-static ssize_t send_from(int fd, const void *buf, size_t len, int flags)
+static WEIR_SELDOM ssize_t send_generally(uint64_t entry, int fd, const void *buf, size_t len, int flags)
 {
-	struct weir_end end;
+	struct weir_end end = weir_table_unpack(entry, fd);
 	struct iovec iov = {(void *)(uintptr_t)buf, len};
 
-	if (!weir_end_of(fd, &end))
-		return WEIR_TO_KERNEL;
-	ssize_t n = weir_send_quick(&end, buf, len, flags);
-	if (__builtin_expect(n > 0, 1))
-		return n;
 	if (flags & MSG_OOB) {
 		if (weir_check_buffer(buf, len) > 0)
 			weir_end_hand_over(&end);
@@ -24,11 +19,34 @@ static ssize_t send_from(int fd, const void *buf, size_t len, int flags)
 	return weir_send(&end, &iov, 1, flags);
 }
 
-ssize_t weir_write(int fd, const void *buf, size_t count)
+/* 0 where there is more to do than to move the bytes. */
+static inline WEIR_WITHIN size_t send_shortly(uint64_t entry, const void *buf, size_t len, int flags)
 {
-	ssize_t n = send_from(fd, buf, count, 0);
+	if (__builtin_expect(!weir_is_quick(len, flags) || !weir_may_be_mapped(buf, len), 0))
+		return 0;
+	pthread_testcancel();
+	return weir_lone_send(entry, (struct weir_place){(void *)(uintptr_t)buf, NULL}, len);
+}
+
+static WEIR_SELDOM ssize_t write_generally(uint64_t entry, int fd, const void *buf, size_t count)
+{
+	ssize_t n = send_generally(entry, fd, buf, count, 0);
 
 	return n == WEIR_TO_KERNEL ? weir_real()->write(fd, buf, count) : weir_result(n);
+}
+
+static WEIR_APART ssize_t write_marked(uint64_t entry, int fd, const void *buf, size_t count)
+{
+	size_t n = send_shortly(entry, buf, count, 0);
+
+	return n > 0 ? (ssize_t)n : write_generally(entry, fd, buf, count);
+}
+
+ssize_t weir_write(int fd, const void *buf, size_t count)
+{
+	uint64_t entry = weir_table_entry(fd);
+
+	return entry ? write_marked(entry, fd, buf, count) : weir_real()->write(fd, buf, count);
 }
 
 WEIR_EXPORT ssize_t write(int fd, const void *buf, size_t count)
@@ -67,6 +85,16 @@ WEIR_EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t a
 WEIR_EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t at, int flags)
 {
 	return pwritev2(fd, iov, count, at, flags);
+}
+
+static ssize_t send_from(int fd, const void *buf, size_t len, int flags)
+{
+	uint64_t entry = weir_table_entry(fd);
+
+	if (entry == 0)
+		return WEIR_TO_KERNEL;
+	size_t n = send_shortly(entry, buf, len, flags);
+	return n > 0 ? (ssize_t)n : send_generally(entry, fd, buf, len, flags);
 }
 
 WEIR_EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)

@@ -1,21 +1,13 @@
 /* The caller's buffers, as the kernel would judge them. */
-#include <limits.h>
-#include <pthread.h>
-
 #include "endpoint/faulty.h"
 #include "hooks/hooks.h"
-
-enum {
-	FIRST_PAGE = 4096,
-	QUICK_MAX = 1 << WEIR_CALM_CALL_BITS, /* bytes: longer calls have other costs */
-};
 
 /* What one call moves at most (MAX_RW_COUNT, read(2)). */
 static const size_t transfer_max = 0x7ffff000;
 
 static bool unmapped(const void *at)
 {
-	return (uintptr_t)at < FIRST_PAGE;
+	return (uintptr_t)at < WEIR_FIRST_PAGE;
 }
 
 ssize_t weir_check_buffer(const void *buf, size_t len)
@@ -67,6 +59,28 @@ static ssize_t send_nothing(const struct weir_end *end, int flags)
 	return -error;
 }
 
+/* The short ways. */
+static size_t receive_quick(const struct weir_end *end, const struct iovec *iov, size_t count,
+                            size_t len)
+{
+	uint64_t entry = weir_table_pack(end->index, end->side, end->generation);
+	size_t n = weir_lone_receive(entry, end->fd, (struct weir_place){NULL, iov}, len);
+
+	if (n == 0 && count == 1)
+		n = weir_end_receive_quick(end, iov->iov_base, len);
+	return n;
+}
+
+static size_t send_quick(const struct weir_end *end, const struct iovec *iov, size_t count, size_t len)
+{
+	uint64_t entry = weir_table_pack(end->index, end->side, end->generation);
+	size_t n = weir_lone_send(entry, (struct weir_place){NULL, iov}, len);
+
+	if (n == 0 && count == 1)
+		n = weir_end_send_quick(end, iov->iov_base, len);
+	return n;
+}
+
 /* A blocking call is a cancellation point also when it need not wait. */
 ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t count, int flags)
 {
@@ -77,34 +91,13 @@ ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t
 	if (len < 0)
 		return len;
 	pthread_testcancel();
+	size_t quick = weir_is_quick((size_t)len, flags) ? receive_quick(end, iov, count, (size_t)len) : 0;
+	if (__builtin_expect(quick > 0, 1))
+		return (ssize_t)quick;
 	ssize_t n = weir_end_receive(end, weir_span_of(iov, count), (size_t)len, flags);
 	if (__builtin_expect(n == -EAGAIN, 0) && weir_is_faulty(end, WEIR_OP_READ))
 		weir_epoll_hide(end, WEIR_OP_READ);
 	return n;
-}
-
-/* Flags that change nothing in a call that succeeds at once. */
-static bool is_quick(const void *buf, size_t len, int flags)
-{
-	return len > 0 && len <= QUICK_MAX && !unmapped(buf) &&
-	       (uintptr_t)buf < (size_t)LONG_MAX - QUICK_MAX &&
-	       !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL));
-}
-
-ssize_t weir_receive_quick(const struct weir_end *end, void *buf, size_t len, int flags)
-{
-	if (!is_quick(buf, len, flags))
-		return 0;
-	pthread_testcancel();
-	return (ssize_t)weir_end_receive_quick(end, buf, len);
-}
-
-ssize_t weir_send_quick(const struct weir_end *end, const void *buf, size_t len, int flags)
-{
-	if (!is_quick(buf, len, flags))
-		return 0;
-	pthread_testcancel();
-	return (ssize_t)weir_end_send_quick(end, buf, len);
 }
 
 /* The same with control data. */
@@ -116,6 +109,11 @@ ssize_t weir_receive_message(const struct weir_end *end, struct msghdr *msg, int
 	if (len <= 0)
 		return weir_receive(end, msg->msg_iov, msg->msg_iovlen, flags);
 	pthread_testcancel();
+	size_t quick = weir_is_quick((size_t)len, flags & ~MSG_CMSG_CLOEXEC)
+	                       ? receive_quick(end, msg->msg_iov, msg->msg_iovlen, (size_t)len)
+	                       : 0;
+	if (__builtin_expect(quick > 0, 1))
+		return (ssize_t)quick;
 	ssize_t n = weir_end_receive_message(end, msg, (size_t)len, flags, by_kernel);
 	if (__builtin_expect(n == -EAGAIN, 0) && weir_is_faulty(end, WEIR_OP_READ))
 		weir_epoll_hide(end, WEIR_OP_READ);
@@ -144,6 +142,9 @@ ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t co
 	if (len <= 0)
 		return len < 0 ? len : WEIR_TO_KERNEL;
 	pthread_testcancel();
+	size_t quick = weir_is_quick((size_t)len, flags) ? send_quick(end, iov, count, (size_t)len) : 0;
+	if (__builtin_expect(quick > 0, 1))
+		return (ssize_t)quick;
 	ssize_t n = weir_end_send(end, weir_span_of(iov, count), (size_t)len, flags);
 	if (__builtin_expect(n == -EAGAIN, 0) && weir_is_faulty(end, WEIR_OP_WRITE))
 		weir_epoll_hide(end, WEIR_OP_WRITE);

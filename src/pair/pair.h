@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "pair/session.h"
+#include "pipe/lone.h"
 
 /* The number of the next pair. One that is not carried has a number, too, so
  * that the others keep theirs. */
@@ -49,11 +50,12 @@ void weir_pair_discard(const struct weir_session *s, uint32_t index, uint32_t ge
 static inline struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, uint32_t index,
                                                   int direction, uint32_t generation)
 {
-	uint64_t ring = ((uint64_t)index * 2 + (uint64_t)direction) * s->ring_span;
+	uint64_t nth = (uint64_t)index * 2 + (uint64_t)direction;
 
 	return (struct weir_pipe_ref){
 	        .pipe = &s->slots[index].pipe[direction],
-	        .storage = s->rings + ring,
+	        .lone = nth + 2 < WEIR_LONES ? &weir_lones[nth + 2] : NULL,
+	        .storage = s->rings + nth * s->ring_span,
 	        .span_mask = s->ring_span - 1,
 	        .generation = generation,
 	};

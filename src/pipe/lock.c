@@ -6,6 +6,7 @@
 
 #include "base/os.h"
 #include "pipe/check.h"
+#include "pipe/lone.h"
 
 enum {
 	LONE_WAIT_NS = 100 * 1000,
@@ -129,6 +130,7 @@ static inline bool enter_alone(const struct weir_pipe_ref *ref, enum who who, in
 		return false;
 	store32_relaxed(alone, own);
 	atomic_signal_fence(memory_order_seq_cst);
+	weir_pipe_forget(ref);
 	bool stale = load32_relaxed(&pipe->generation) != ref->generation;
 	*error = 0;
 	if (__builtin_expect(load32_relaxed(&pipe->alone) == own && !stale, 1))
@@ -140,6 +142,7 @@ static inline bool enter_alone(const struct weir_pipe_ref *ref, enum who who, in
 
 void weir_pipe_begin_alone(const struct weir_pipe_ref *ref)
 {
+	weir_lone_begin(ref);
 	store32_relaxed(&ref->pipe->alone, load32_relaxed(&weir_own_process));
 }
 
@@ -165,6 +168,7 @@ static inline int locked(const struct weir_pipe_ref *ref, enum who who, int erro
 		weir_lock_release(lock_of(ref, who));
 		return -ESTALE;
 	}
+	weir_pipe_forget(ref);
 	return 0;
 }
 

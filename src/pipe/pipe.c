@@ -149,6 +149,24 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 	weir_pipe_keep_shape(pipe);
 }
 
+void weir_pipe_suspect(const struct weir_pipe_ref *ref, uint32_t times)
+{
+	store32_ordered(&ref->pipe->suspect, times);
+	weir_pipe_forget(ref);
+}
+
+void weir_pipe_watch(const struct weir_pipe_ref *ref, uint32_t watch)
+{
+	or32_ordered(&ref->pipe->watch, watch);
+	weir_pipe_forget(ref);
+}
+
+void weir_pipe_want_hand_over(const struct weir_pipe_ref *ref)
+{
+	store32_ordered(&ref->pipe->hand_over, 1);
+	weir_pipe_forget(ref);
+}
+
 uint64_t weir_pipe_used(const struct weir_pipe_ref *ref)
 {
 	uint64_t used = load64_acquire(&ref->pipe->tail) - load64_acquire(&ref->pipe->head);
@@ -416,6 +434,7 @@ static void append_aside(const struct weir_pipe_ref *ref)
 	int fd = (int)load32_relaxed(&pipe->aside_fd) - 1;
 	uint32_t done = 0;
 
+	weir_pipe_forget(ref);
 	for (uint32_t used; done < (used = aside_used(pipe));) {
 		struct iovec iov = {pipe->aside + done, used - done};
 		ssize_t n = append(ref, fd, &iov);

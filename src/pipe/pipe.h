@@ -27,6 +27,9 @@ enum {
 	WEIR_SLEEPERS_MAX = 4,
 };
 
+/* What is done with a direction; each has a side, with its lock. */
+enum { WEIR_OP_READ, WEIR_OP_WRITE };
+
 /* How far the kernel's queue was filled to make the kernel say "no room". */
 enum weir_saturation {
 	WEIR_FLOWING,
@@ -151,6 +154,7 @@ static inline bool weir_pipe_has_sleeper(const struct weir_pipe *pipe, int op)
 /* A pipe as one process sees it. */
 struct weir_pipe_ref {
 	struct weir_pipe *pipe;
+	struct weir_lone *lone;     /* what the process remembers of it (lone.h), or NULL */
 	unsigned char *storage;
 	uint64_t span_mask;         /* storage never exceeds span_mask + 1 bytes */
 	uint32_t generation;
@@ -178,6 +182,17 @@ void weir_pipe_begin_alone(const struct weir_pipe_ref *ref);
 
 /* Ends that, too, by the process itself, before an end may leave it. */
 void weir_pipe_share(const struct weir_pipe_ref *ref);
+
+/* What the process remembers of the pipe is no longer so, or may not be: for whoever
+ * changes it without its locks. */
+void weir_pipe_forget(const struct weir_pipe_ref *ref);
+
+/* What is changed without locks. Writers ask that many times whether their peer lives; the
+ * kernel is asked about the direction without asking us (enum weir_watch); it is to
+ * carry from now on. */
+void weir_pipe_suspect(const struct weir_pipe_ref *ref, uint32_t times);
+void weir_pipe_watch(const struct weir_pipe_ref *ref, uint32_t watch);
+void weir_pipe_want_hand_over(const struct weir_pipe_ref *ref);
 
 /* Lock and unlock. -EDEADLK: this very thread holds it (a signal handler),
  * -ESTALE: the pipe has gone; in both cases nothing is locked. */

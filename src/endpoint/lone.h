@@ -1,0 +1,128 @@
+/* Transfers of a thread that has both ends to itself, and nothing else to do (pipe/lone.h):
+ * the shortest way through this library, inlined into the hooks.
+ */
+#ifndef WEIR_ENDPOINT_LONE_H
+#define WEIR_ENDPOINT_LONE_H
+
+#include <string.h>
+#include <sys/uio.h>
+
+#include "endpoint/table.h"
+#include "pair/calm.h"
+
+/* What the program gives: one buffer, or, where `pieces` is not NULL, several. */
+struct weir_place {
+	void *bytes;
+	const struct iovec *pieces;
+};
+
+/* A transfer in the general way had nothing else to do: the next ones may go this way. With
+ * the lock of `op`'s side. */
+void weir_lone_notice(const struct weir_end *end, int op);
+
+/* After a read during which a signal handler came: it may have found the ring full, and told
+ * who asks. */
+void weir_lone_settle(uint64_t entry, int fd);
+
+/* Do rules let the next call pass without a look at it, or with one for a text that must
+ * not be in its bytes? These may be NULL, where they are not in one piece. */
+static inline bool weir_lone_is_calm(const struct weir_pipe *pipe, int op, uint64_t rules,
+                                     const void *bytes, size_t n)
+{
+	uint32_t text;
+
+	if (__builtin_expect(rules == 0, 1))
+		return true;
+	if (!weir_calm_holds(pipe, op, rules))
+		return false;
+	text = load32_relaxed(&pipe->calm[op].text);
+	return text == 0 || (bytes && weir_fault_is_vain(weir_session.plan, text, bytes, n));
+}
+
+static inline void weir_lone_count(struct weir_pipe *pipe, int op, uint64_t rules)
+{
+	if (__builtin_expect(rules != 0, 0))
+		weir_calm_passes(pipe, op);
+}
+
+static inline void weir_lone_gather(unsigned char *to, const struct weir_place *from, size_t n)
+{
+	const struct iovec *piece = from->pieces;
+
+	if (!piece) {
+		memcpy(to, from->bytes, n);
+		return;
+	}
+	for (; n > piece->iov_len; piece++) {
+		memcpy(to, piece->iov_base, piece->iov_len);
+		to += piece->iov_len;
+		n -= piece->iov_len;
+	}
+	memcpy(to, piece->iov_base, n);
+}
+
+static inline void weir_lone_scatter(const struct weir_place *to, const unsigned char *from,
+                                     size_t n)
+{
+	const struct iovec *piece = to->pieces;
+
+	if (!piece) {
+		memcpy(to->bytes, from, n);
+		return;
+	}
+	for (; n > piece->iov_len; piece++) {
+		memcpy(piece->iov_base, from, piece->iov_len);
+		from += piece->iov_len;
+		n -= piece->iov_len;
+	}
+	memcpy(piece->iov_base, from, n);
+}
+
+/* Both move `n` bytes, at least 1, of a place that has them. `entry`: what the table says of
+ * the descriptor `fd`. 0 where the call is not of this kind: nothing has moved. */
+static inline __attribute__((always_inline)) size_t weir_lone_send(uint64_t entry,
+                                                                   struct weir_place from, size_t n)
+{
+	struct weir_lone *l = weir_table_lone(entry, WEIR_OP_WRITE);
+
+	if (!weir_lone_enter(l, WEIR_OP_WRITE, entry))
+		return 0;
+	struct weir_pipe *pipe = l->ref.pipe;
+	uint64_t rules = load64_relaxed(&pipe->rules_write);
+	unsigned char *to = NULL;
+	if (weir_lone_is_calm(pipe, WEIR_OP_WRITE, rules, from.bytes, n))
+		to = weir_lone_room(l, n);
+	if (__builtin_expect(to != NULL, 1)) {
+		weir_lone_gather(to, &from, n);
+		weir_lone_publish(l, n);
+		weir_lone_count(pipe, WEIR_OP_WRITE, rules);
+	}
+	weir_lone_leave_writer(l);
+	return to ? n : 0;
+}
+
+static inline __attribute__((always_inline)) size_t weir_lone_receive(uint64_t entry, int fd,
+                                                                      struct weir_place to,
+                                                                      size_t n)
+{
+	struct weir_lone *l = weir_table_lone(entry, WEIR_OP_READ);
+
+	if (!weir_lone_enter(l, WEIR_OP_READ, entry))
+		return 0;
+	struct weir_pipe *pipe = l->ref.pipe;
+	uint64_t rules = load64_relaxed(&pipe->rules_read);
+	const unsigned char *from = weir_lone_bytes(l, &n);
+	if (!weir_lone_is_calm(pipe, WEIR_OP_READ, rules, from, n))
+		from = NULL;
+	if (__builtin_expect(from != NULL, 1)) {
+		weir_lone_scatter(&to, from, n);
+		weir_lone_consume(l, n);
+		weir_lone_count(pipe, WEIR_OP_READ, rules);
+		if (__builtin_expect(load64_relaxed(&l->who[WEIR_OP_READ]) != entry, 0))
+			weir_lone_settle(entry, fd);
+	}
+	weir_lone_leave_reader(l);
+	return from ? n : 0;
+}
+
+#endif
