@@ -260,6 +260,7 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 		case_fires $rule ends_wake_a_select 1
 	done
 	case_fires write:reset:when=2:side=a reset_wakes_a_reader 1
+	case_fires write:reset:when=2:side=a reset_is_an_error 1
 	case_fires write:reset:when=2:side=a ends_wake_a_poll 1
 	case_fires write:reset:when=2:side=a ends_wake_an_epoll 1
 	for effect in eof hangup reset; do

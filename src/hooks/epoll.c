@@ -244,7 +244,19 @@ static uint32_t look_at(int fd, struct watch *w, const struct weir_end *end, uin
 	return (uint32_t)seen;
 }
 
-/* Entries are told apart by what the program gave with them. */
+/* The next entry of the set, from `fd` on, of a marked descriptor that the program gave this
+ * with: by that entries are told apart. */
+static bool find_entry(int epfd, uint64_t data, int *fd, struct weir_end *end)
+{
+	for (; *fd < (int)load32_relaxed(&bound); (*fd)++) {
+		struct watch *w = &watches[*fd];
+		if (load32_acquire(&w->set) == (uint32_t)epfd + 1 && load64_relaxed(&w->data) == data &&
+		    weir_end_of(*fd, end))
+			return true;
+	}
+	return false;
+}
+
 static uint32_t true_events(int epfd, const struct epoll_event *event)
 {
 	uint32_t ready = event->events & (INPUT | ROOM), seen = 0;
@@ -253,15 +265,26 @@ static uint32_t true_events(int epfd, const struct epoll_event *event)
 
 	if (!ready || (event->events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)))
 		return event->events;
-	for (int fd = 0; fd < (int)load32_relaxed(&bound); fd++) {
-		struct watch *w = &watches[fd];
-		if (load32_acquire(&w->set) != (uint32_t)epfd + 1 ||
-		    load64_relaxed(&w->data) != event->data.u64 || !weir_end_of(fd, &end))
-			continue;
+	for (int fd = 0; find_entry(epfd, event->data.u64, &fd, &end); fd++) {
 		known = true;
-		seen |= look_at(fd, w, &end, ready);
+		seen |= look_at(fd, &watches[fd], &end, ready);
 	}
 	return known ? (event->events & ~ready) | seen : event->events;
+}
+
+/* Of a reset by a rule the kernel knows only that the peer has gone. */
+static int add_resets(int epfd, struct epoll_event *events, int ready)
+{
+	struct weir_end end;
+
+	for (int i = 0; i < ready; i++) {
+		if (__builtin_expect(!(events[i].events & EPOLLHUP), 1))
+			continue;
+		for (int fd = 0; find_entry(epfd, events[i].data.u64, &fd, &end); fd++)
+			if (load32_relaxed(&end.in.pipe->reset))
+				events[i].events |= EPOLLERR;
+	}
+	return ready;
 }
 
 /* Who was held while the program slept woke it all the same. */
@@ -294,7 +317,7 @@ static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t 
 			ready = drop_untrue(epfd, events, ready);
 	} while (ready == 0 && weir_time_left(deadline) > 0);
 	pthread_cleanup_pop(1);
-	return ready;
+	return add_resets(epfd, events, ready);
 }
 
 /* What the kernel answered while there was nothing to look at, and now there is. When the
@@ -304,7 +327,7 @@ static int look_again(int ready, int epfd, struct epoll_event *events, int max,
 {
 	int kept = drop_untrue(epfd, events, ready);
 
-	return kept > 0 ? kept : wait_looking(epfd, events, max, weir_deadline(timeout), mask);
+	return kept > 0 ? add_resets(epfd, events, kept) : wait_looking(epfd, events, max, weir_deadline(timeout), mask);
 }
 
 WEIR_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
@@ -317,7 +340,7 @@ WEIR_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int ti
 	int ready = weir_real()->epoll_wait(epfd, events, max, timeout_ms);
 	if (__builtin_expect(ready > 0 && must_look(), 0))
 		return look_again(ready, epfd, events, max, timeout, NULL);
-	return ready;
+	return add_resets(epfd, events, ready);
 }
 
 WEIR_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
@@ -331,7 +354,7 @@ WEIR_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int t
 	int ready = weir_real()->epoll_pwait(epfd, events, max, timeout_ms, mask);
 	if (__builtin_expect(ready > 0 && must_look(), 0))
 		return look_again(ready, epfd, events, max, timeout, mask);
-	return ready;
+	return add_resets(epfd, events, ready);
 }
 
 WEIR_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
@@ -348,5 +371,5 @@ WEIR_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 	int ready = weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
 	if (__builtin_expect(ready > 0 && must_look(), 0))
 		return look_again(ready, epfd, events, max, timeout, mask);
-	return ready;
+	return add_resets(epfd, events, ready);
 }

@@ -145,6 +145,30 @@ static void ends_while(enum how how, long bits)
 	CHECK_EQ(ended(&w) & bits, bits);
 }
 
+/* Until somebody has been told of the error, poll and epoll tell it. */
+CASE(reset_is_an_error)
+{
+	int sv[2], waiting = epoll_create1(0);
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = 4711}, got;
+	struct waiter w;
+	pair_open(sv, 0);
+	signal(SIGPIPE, SIG_IGN);
+	say(sv[A], "x");
+	hear(sv[B], "x");
+	start(&w, BY_EPOLL, sv[B]);
+	CHECK_FAILS(write(sv[A], "y", 1), EPIPE);
+	CHECK(ended(&w) & EPOLLERR);
+	CHECK(epoll_ctl(waiting, EPOLL_CTL_ADD, sv[B], &e) == 0);
+	CHECK_EQ(epoll_wait(waiting, &got, 1, 0), 1);
+	CHECK_EQ(got.events, EPOLLIN | EPOLLHUP | EPOLLERR);
+	CHECK_EQ(got.data.u64, 4711);
+	CHECK(readiness(sv[B]) & POLLERR);
+	CHECK_FAILS(read(sv[B], &(char){0}, 1), ECONNRESET);
+	CHECK_EQ(epoll_wait(waiting, &got, 1, 0), 1);
+	CHECK_EQ(got.events, EPOLLIN | EPOLLHUP);
+	CHECK_EQ(readiness(sv[B]) & POLLERR, 0);
+}
+
 CASE(ends_wake_a_poll) { ends_while(BY_POLL, POLLIN | POLLRDHUP); }
 CASE(ends_wake_an_epoll) { ends_while(BY_EPOLL, EPOLLIN | EPOLLRDHUP); }
 CASE(ends_wake_a_select) { ends_while(BY_SELECT, 1); }
