@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 WEIR = os.environ.get("WEIR") or os.path.join(ROOT, "build/weir")
 NATIVE = "native"
 DEFAULT = "default"
-CHAOS = "chaos="                # and a seed, in the place of a capacity
+CHAOS = "chaos="                # and a seed, in the place of a capacity; perhaps ":" and one
 running_now = set()
 
 
@@ -41,7 +41,8 @@ def environment():
 def under_weir(command, capacity, stats):
     chosen = [] if capacity == DEFAULT else ["--capacity", capacity]
     if capacity.startswith(CHAOS):
-        chosen = ["--quiet", "--" + capacity]
+        chaos, _, room = capacity.partition(":")
+        chosen = ["--quiet", "--" + chaos] + (["--capacity", room] if room else [])
     return [WEIR, "run", *chosen, "--stats", stats, "--", *command]
 
 
