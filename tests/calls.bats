@@ -30,3 +30,7 @@ load helpers
 @test "sockets and files that are not ours" {
 	native_then_weir others
 }
+
+@test "calls by their numbers" {
+	native_then_weir numbers
+}
