@@ -237,12 +237,13 @@ COVERAGE := $(B)/coverage
 coverage_flags := -O0 -g -Wno-unused-command-line-argument -fcoverage-mapping -fprofile-update=atomic -mllvm -runtime-counter-relocation \
 	-fprofile-instr-generate=$(CURDIR)/$(COVERAGE)/raw/%m%c.profraw
 
-coverage: all test-programs examples library-canaries
+coverage: all test-programs examples library-canaries differ
 	rm -rf $(COVERAGE)/raw
 	mkdir -p $(COVERAGE)/raw
 	ln -sfn ../tests $(COVERAGE)/tests
 	ln -sfn ../canaries $(COVERAGE)/canaries
 	ln -sfn ../examples $(COVERAGE)/examples
+	ln -sfn ../differ $(COVERAGE)/differ
 	clang -c -fPIC -o $(COVERAGE)/early.o tests/coverage-early.c
 	$(MAKE) B=$(COVERAGE) CC=clang LTO= CFLAGS='$(coverage_flags)' LDFLAGS='$(LDFLAGS) $(COVERAGE)/early.o' all unit_build
 	CC=clang LTO= CFLAGS='$(coverage_flags)' tests/coverage $(COVERAGE) # tests that make things make them so

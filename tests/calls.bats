@@ -34,3 +34,7 @@ load helpers
 @test "calls by their numbers" {
 	native_then_weir numbers
 }
+
+@test "arguments that are seldom given" {
+	native_then_weir corners
+}
