@@ -3,6 +3,7 @@
  * ready; put back, it makes a new event, also for who waits for edges.
  */
 #include <pthread.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -13,23 +14,24 @@
 #include "hooks/pieces.h"
 
 enum {
-	WATCHES_MAX = 65536,        /* descriptors; those above are never taken out */
-	LOOK_AGAIN_NS = 20000000,   /* how late a hold of another thread may be noticed */
+	WATCHES_MAX = 65536, /* descriptors; those above are never taken out */
+	LOOK_AGAIN_NS = 20000000, /* how late a hold of another thread may be noticed */
 	INPUT = EPOLLIN | EPOLLRDNORM,
 	ROOM = EPOLLOUT | EPOLLWRNORM,
 };
 
 /* The last set that a descriptor was entered in: one is what programs use. */
 struct watch {
-	weir_word32 set;            /* descriptor of the epoll + 1; 0: none */
-	weir_word32 events;         /* as the program wants them */
-	weir_word32 taken_out;      /* those that the kernel does not know of now */
+	weir_word32 set; /* descriptor of the epoll + 1; 0: none */
+	weir_word32 events; /* as the program wants them */
+	weir_word32 taken_out; /* those that the kernel does not know of now */
 	weir_word64 data;
+	weir_word64 whose; /* the end that was entered: the number may be another's by now */
 };
 
 static struct watch watches[WATCHES_MAX];
-static weir_word32 bound;           /* the highest of them, + 1 */
-static weir_word32 out_count;       /* how many have something taken out */
+static weir_word32 bound; /* the highest of them, + 1 */
+static weir_word32 out_count; /* how many have something taken out */
 
 static bool is_noted(int fd)
 {
@@ -47,13 +49,21 @@ static void set_out(struct watch *w, uint32_t events)
 		add32_ordered(&out_count, UINT32_MAX);
 }
 
-static void note(int epfd, int fd, const struct epoll_event *event)
+static uint64_t identity_of(const struct weir_end *end)
 {
+	return (uint64_t)end->index << 33 | (uint64_t)end->generation << 1 | (uint64_t)end->side;
+}
+
+static void note(int epfd, const struct weir_end *end, const struct epoll_event *event)
+{
+	int fd = end->fd;
+
 	if (fd < 0 || fd >= WATCHES_MAX)
 		return;
 	struct watch *w = &watches[fd];
 	set_out(w, 0);
 	store64_relaxed(&w->data, event->data.u64);
+	store64_relaxed(&w->whose, identity_of(end));
 	store32_relaxed(&w->events, event->events);
 	raise32_relaxed(&bound, (uint32_t)fd + 1);
 	store32_release(&w->set, (uint32_t)epfd + 1);
@@ -96,7 +106,7 @@ static void let_see(int fd, struct watch *w, uint32_t held)
 	if (weir_real()->epoll_ctl(epfd, EPOLL_CTL_MOD, fd, &event) == 0)
 		set_out(w, wanted & held);
 	else
-		set_out(w, 0);      /* it was closed, or is in the set no longer */
+		set_out(w, 0); /* it was closed, or is in the set no longer */
 }
 
 /* A hold that ended since it stopped the call leaves what it held to be seen, but a
@@ -149,7 +159,7 @@ WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 		forget(epfd, fd);
 		return result;
 	}
-	note(epfd, fd, event);
+	note(epfd, &end, event);
 	uint32_t held = held_events(&end, &until) & event->events;
 	if (__builtin_expect(held != 0, 0))
 		let_see(fd, &watches[fd], held);
@@ -215,7 +225,8 @@ static uint64_t patience(uint64_t deadline)
 	return next > now ? next - now : 0;
 }
 
-static int wait_for(int epfd, struct epoll_event *events, int max, uint64_t ns, const sigset_t *mask)
+static int wait_for(int epfd, struct epoll_event *events, int max, uint64_t ns,
+                    const sigset_t *mask)
 {
 	struct timespec left = weir_timespec(ns);
 	int saved = errno;
@@ -250,8 +261,9 @@ static bool find_entry(int epfd, uint64_t data, int *fd, struct weir_end *end)
 {
 	for (; *fd < (int)load32_relaxed(&bound); (*fd)++) {
 		struct watch *w = &watches[*fd];
-		if (load32_acquire(&w->set) == (uint32_t)epfd + 1 && load64_relaxed(&w->data) == data &&
-		    weir_end_of(*fd, end))
+		if (load32_acquire(&w->set) == (uint32_t)epfd + 1 &&
+		    load64_relaxed(&w->data) == data && weir_end_of(*fd, end) &&
+		    identity_of(end) == load64_relaxed(&w->whose))
 			return true;
 	}
 	return false;
@@ -272,18 +284,27 @@ static uint32_t true_events(int epfd, const struct epoll_event *event)
 	return known ? (event->events & ~ready) | seen : event->events;
 }
 
-/* Of a reset by a rule the kernel knows only that the peer has gone. */
-static int add_resets(int epfd, struct epoll_event *events, int ready)
+/* Of a reset by a rule the kernel knows only that the peer has gone; and of a peer that was
+ * killed it takes bells for bytes that are lost. */
+static void make_reset_true(int epfd, struct epoll_event *event)
 {
 	struct weir_end end;
+	bool known = false, reset = false;
 
-	for (int i = 0; i < ready; i++) {
-		if (__builtin_expect(!(events[i].events & EPOLLHUP), 1))
-			continue;
-		for (int fd = 0; find_entry(epfd, events[i].data.u64, &fd, &end); fd++)
-			if (load32_relaxed(&end.in.pipe->reset))
-				events[i].events |= EPOLLERR;
+	for (int fd = 0; find_entry(epfd, event->data.u64, &fd, &end); fd++) {
+		known = true;
+		reset |= weir_end_true_events(&end, (short)(event->events & (POLLERR | POLLHUP))) &
+		         POLLERR;
 	}
+	if (known)
+		event->events = (event->events & ~(uint32_t)EPOLLERR) | (reset ? EPOLLERR : 0);
+}
+
+static int make_resets_true(int epfd, struct epoll_event *events, int ready)
+{
+	for (int i = 0; i < ready; i++)
+		if (__builtin_expect(events[i].events & (EPOLLHUP | EPOLLERR), 0))
+			make_reset_true(epfd, &events[i]);
 	return ready;
 }
 
@@ -317,7 +338,7 @@ static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t 
 			ready = drop_untrue(epfd, events, ready);
 	} while (ready == 0 && weir_time_left(deadline) > 0);
 	pthread_cleanup_pop(1);
-	return add_resets(epfd, events, ready);
+	return make_resets_true(epfd, events, ready);
 }
 
 /* What the kernel answered while there was nothing to look at, and now there is. When the
@@ -327,7 +348,8 @@ static int look_again(int ready, int epfd, struct epoll_event *events, int max,
 {
 	int kept = drop_untrue(epfd, events, ready);
 
-	return kept > 0 ? add_resets(epfd, events, kept) : wait_looking(epfd, events, max, weir_deadline(timeout), mask);
+	return kept > 0 ? make_resets_true(epfd, events, kept)
+	                : wait_looking(epfd, events, max, weir_deadline(timeout), mask);
 }
 
 WEIR_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
@@ -340,7 +362,7 @@ WEIR_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int ti
 	int ready = weir_real()->epoll_wait(epfd, events, max, timeout_ms);
 	if (__builtin_expect(ready > 0 && must_look(), 0))
 		return look_again(ready, epfd, events, max, timeout, NULL);
-	return add_resets(epfd, events, ready);
+	return make_resets_true(epfd, events, ready);
 }
 
 WEIR_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
@@ -354,7 +376,7 @@ WEIR_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int t
 	int ready = weir_real()->epoll_pwait(epfd, events, max, timeout_ms, mask);
 	if (__builtin_expect(ready > 0 && must_look(), 0))
 		return look_again(ready, epfd, events, max, timeout, mask);
-	return add_resets(epfd, events, ready);
+	return make_resets_true(epfd, events, ready);
 }
 
 WEIR_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
@@ -371,5 +393,5 @@ WEIR_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 	int ready = weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
 	if (__builtin_expect(ready > 0 && must_look(), 0))
 		return look_again(ready, epfd, events, max, timeout, mask);
-	return add_resets(epfd, events, ready);
+	return make_resets_true(epfd, events, ready);
 }

@@ -17,6 +17,7 @@ enum {
 	LOOK_AGAIN_NS = 20000000,   /* how late a release may be noticed */
 	SPINNING_MAX = 4,           /* ends looked at for a while before the kernel is asked */
 	SPIN_TIMEOUT_NS = 1000000,  /* and that only with a timeout much longer than the while */
+	PAUSE_NS = 1000000,
 };
 
 static bool any_faults(void)
@@ -250,6 +251,17 @@ static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *le
 	return ready > 0 ? make_true(fds, count) : ready;
 }
 
+/* After a round that gave nothing though time is left: what the kernel wrongly calls ready, as
+ * the room of a full direction that was shut, it would again at once. 0 or -1, as ppoll. */
+static int rest(uint64_t round_began, const sigset_t *let_in)
+{
+	static const struct timespec pause = {0, PAUSE_NS};
+
+	if (os_now_ns() - round_began > PAUSE_NS)
+		return 0;
+	return weir_real()->ppoll(NULL, 0, &pause, let_in);
+}
+
 static int poll_in_pieces(struct pollfd *fds, nfds_t count, uint64_t deadline, const sigset_t *mask)
 {
 	struct weir_pieces pieces;
@@ -260,8 +272,11 @@ static int poll_in_pieces(struct pollfd *fds, nfds_t count, uint64_t deadline, c
 	pthread_cleanup_push(weir_pieces_end, &pieces);
 	do {
 		struct timespec left = weir_timespec(left_ns);
+		uint64_t began = os_now_ns();
 		ready = poll_once(fds, count, deadline == UINT64_MAX ? NULL : &left, pieces.let_in);
 		left_ns = weir_time_left(deadline);
+		if (ready == 0 && left_ns > 0)
+			ready = rest(began, pieces.let_in);
 	} while (ready == 0 && left_ns > 0);
 	pthread_cleanup_pop(1);
 	return ready;
@@ -496,8 +511,11 @@ static int select_in_pieces(struct sets *s, int count, uint64_t deadline, const 
 	pthread_cleanup_push(weir_pieces_end, &pieces);
 	do {
 		struct timespec left = weir_timespec(left_ns);
+		uint64_t began = os_now_ns();
 		ready = select_once(s, count, deadline == UINT64_MAX ? NULL : &left, pieces.let_in);
 		left_ns = weir_time_left(deadline);
+		if (ready == 0 && left_ns > 0)
+			ready = rest(began, pieces.let_in);
 		if (ready == 0 && left_ns > 0)
 			keep(s, true);
 	} while (ready == 0 && left_ns > 0);
