@@ -9,9 +9,9 @@
 #include "pipe/bell.h"
 
 enum {
-	FIRST = 1,                  /* beside flags of recv(2) */
-	NOT_TRIED = -6000,          /* beyond what a look may give */
-	BEHIND = -6001,             /* a peek has to look behind the ring */
+	FIRST = 1, /* beside flags of recv(2) */
+	NOT_TRIED = -6000, /* beyond what a look may give */
+	BEHIND = -6001, /* a peek has to look behind the ring */
 };
 
 /* How many bytes end a blocking receive: SO_RCVLOWAT, or all with MSG_WAITALL
@@ -159,24 +159,31 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
 
 /* A peek behind SO_PEEK_OFF finds bytes, and nothing new among them: the kernel would
  * answer at once, so it cannot be asked to wait. */
-static int wait_behind(const struct weir_end *end, int flags)
+static int wait_behind(const struct weir_end *end, int flags, uint64_t *since)
 {
+	int timeout = os_timeout_ms(end->fd, SO_RCVTIMEO);
+	uint64_t now = os_now_ns();
+
+	*since = *since ? *since : now;
 	if (os_poll_now(end->fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) {
 		int error = os_getsockopt_int(end->fd, SO_ERROR);
 		return error > 0 && weir_end_reset_is_true(end) ? -error : WEIR_WAIT_ENDED;
 	}
 	if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd))
 		return -EAGAIN;
+	if (timeout >= 0 && now - *since >= (uint64_t)timeout * 1000000)
+		return -EAGAIN;
 	int r = os_poll_wait(-1, 0, 1);
 	return r < 0 ? r : WEIR_WAIT_AGAIN;
 }
 
-static int wait_more(const struct weir_end *end, int flags, bool moved, bool *force)
+static int wait_more(const struct weir_end *end, int flags, bool moved, bool *force,
+                     uint64_t *since)
 {
 	uint32_t carrier = load32_relaxed(&end->in.pipe->carrier);
 
 	if ((flags & MSG_PEEK) && weir_pipe_used(&end->in) > 0 && carrier != WEIR_BY_KERNEL)
-		return carrier == WEIR_BY_RING ? wait_behind(end, flags) : BEHIND;
+		return carrier == WEIR_BY_RING ? wait_behind(end, flags, since) : BEHIND;
 	return weir_wait_input(end, flags, moved, force);
 }
 
@@ -201,7 +208,7 @@ static ssize_t receive_carried(struct weir_faulty *f, struct weir_span span, siz
  * the rules that have let that pass, and counted it. */
 static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_span *span,
                                       size_t len, int flags, ssize_t n, uint64_t calm,
-                                      struct message *message)
+                                      struct message *message, uint64_t *since)
 {
 	size_t target = enough(end, len, flags);
 	struct weir_faulty faulty, *f = NULL;
@@ -231,7 +238,7 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 			return (ssize_t)total;
 		if (len == 0 && has_something(end, flags))
 			return 0;
-		int r = wait_more(end, flags, total > 0, &force);
+		int r = wait_more(end, flags, total > 0, &force, since);
 		if (!weir_table_follow(&end, &moved))
 			return total ? (ssize_t)total : -EBADF;
 		faulty.end = end;
@@ -249,7 +256,8 @@ static bool may_go_on(const struct weir_end *end, size_t n, size_t len, int flag
 {
 	const struct weir_pipe *pipe = end->in.pipe;
 
-	return ((n > 0 && n < len) || (flags & MSG_PEEK)) && load32_relaxed(&pipe->carrier) != WEIR_BY_RING &&
+	return ((n > 0 && n < len) || (flags & MSG_PEEK)) &&
+	       load32_relaxed(&pipe->carrier) != WEIR_BY_RING &&
 	       !load32_relaxed(&pipe->hand_over) && !weir_is_faulty(end, WEIR_OP_READ);
 }
 
@@ -268,29 +276,31 @@ static WEIR_SELDOM ssize_t go_on(const struct weir_end *end, struct weir_span sp
 
 /* What lies at SO_PEEK_OFF is not in the ring. */
 static WEIR_SELDOM ssize_t peek_on(const struct weir_end *end, struct weir_span *span, size_t len,
-                                   int flags, struct message *message)
+                                   int flags, struct message *message, uint64_t *since)
 {
 	ssize_t n = 0;
 
 	if (may_go_on(end, 0, len, flags))
 		n = go_on(end, *span, 0, len, flags, message);
 	if (n == 0)
-		n = wait_behind(end, flags);
-	return n == WEIR_WAIT_AGAIN ? receive_on(end, span, len, flags, NOT_TRIED, 0, message) : n;
+		n = wait_behind(end, flags, since);
+	return n == WEIR_WAIT_AGAIN
+	               ? receive_on(end, span, len, flags, NOT_TRIED, 0, message, since)
+	               : n;
 }
 
 static ssize_t receive(const struct weir_end *end, struct weir_span span, size_t len, int flags,
                        struct message *message)
 {
-	uint64_t rules = len > 0 ? weir_rules_here(&end->in.pipe->rules_read) : 0;
+	uint64_t rules = len > 0 ? weir_rules_here(&end->in.pipe->rules_read) : 0, since = 0;
 	ssize_t n = look(end, &span, len, how_of(flags, true), rules, NULL);
 
 	if (__builtin_expect(n <= 0 || (size_t)n < enough(end, len, flags), 0))
-		n = receive_on(end, &span, len, flags, n, n >= 0 ? rules : 0, message);
+		n = receive_on(end, &span, len, flags, n, n >= 0 ? rules : 0, message, &since);
 	if (__builtin_expect(n >= 0 && may_go_on(end, (size_t)n, len, flags), 0))
 		return go_on(end, span, (size_t)n, len, flags, message);
 	while (__builtin_expect(n == BEHIND, 0))
-		n = peek_on(end, &span, len, flags, message);
+		n = peek_on(end, &span, len, flags, message, &since);
 	return n;
 }
 

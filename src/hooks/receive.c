@@ -18,15 +18,18 @@ static bool kernel_only(int flags)
 	return (flags & MSG_OOB) != 0;
 }
 
-/* The sender's address, as unix(7) gives it: none unless it was bound later. */
-static void peer_name(int fd, void *name, socklen_t *len)
+/* The sender's address, as unix(7) gives it: none unless it was bound later, and none with the
+ * end, `n` of 0 where there is nothing. */
+static void peer_name(const struct weir_end *end, ssize_t n, void *name, socklen_t *len)
 {
 	socklen_t given = *len;
 	struct sockaddr_un peer;
 	socklen_t peer_len = sizeof(peer);
 
 	*len = 0;
-	if (os_call(SYS_getpeername, fd, (long)&peer, (long)&peer_len, 0, 0, 0) < 0 ||
+	if (n == 0 && weir_pipe_used(&end->in) == 0)
+		return;
+	if (os_call(SYS_getpeername, end->fd, (long)&peer, (long)&peer_len, 0, 0, 0) < 0 ||
 	    peer_len <= sizeof(sa_family_t))
 		return;
 	memcpy(name, &peer, given < peer_len ? given : peer_len);
@@ -152,12 +155,13 @@ WEIR_EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size, int f
 WEIR_EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, __SOCKADDR_ARG from,
                              socklen_t *from_len)
 {
+	struct weir_end end;
 	ssize_t n = receive_into(fd, buf, len, flags);
 
 	if (n == WEIR_TO_KERNEL)
 		return weir_real()->recvfrom(fd, buf, len, flags, from.__sockaddr__, from_len);
-	if (n >= 0 && from.__sockaddr__ && from_len)
-		peer_name(fd, from.__sockaddr__, from_len);
+	if (n >= 0 && from.__sockaddr__ && from_len && weir_end_of(fd, &end))
+		peer_name(&end, n, from.__sockaddr__, from_len);
 	return weir_result(n);
 }
 
@@ -211,7 +215,7 @@ static ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 	if (by_kernel && msg->msg_controllen > 0)
 		weir_rights_in(msg);
 	if (msg->msg_name)
-		peer_name(fd, msg->msg_name, &msg->msg_namelen);
+		peer_name(&end, n, msg->msg_name, &msg->msg_namelen);
 	if (by_kernel)
 		return n;
 	size_t room = msg->msg_controllen;
