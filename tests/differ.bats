@@ -27,12 +27,13 @@ fuzz() {
 }
 
 @test "the kernel and weir agree on fresh programs" {
-	fuzz --programs 1000
+	fuzz --programs 1000000 --seconds 40
 }
 
 @test "a model of a bounded queue and weir agree, whatever the bound" {
-	for capacity in 1 2 3 7 64 100 1000 4096 4097 65536 300000; do
-		fuzz --seed 1 --programs 60 --capacity "$capacity"
+	for capacity in 1 2 3 7 64 100 1000 4096 4097 65536 300000 $((1 + RANDOM * 9)); do
+		echo "capacity $capacity"
+		fuzz --programs 1000000 --seconds 1 --capacity "$capacity"
 	done
 }
 

@@ -33,6 +33,7 @@ struct waiting {
 	int side;
 	size_t size, done;
 	unsigned char got[BYTES_MAX + SLACK];
+	char told[128]; /* of a call that has returned, until it is noted */
 };
 
 struct model {
@@ -58,30 +59,46 @@ __attribute__((format(printf, 2, 3))) static void note(struct model *m, const ch
 	m->used += (size_t)n < left ? (size_t)n : left - 1;
 }
 
+__attribute__((format(printf, 2, 3))) static void tell(struct waiting *w, const char *format, ...)
+{
+	va_list list;
+	size_t used = strlen(w->told);
+
+	va_start(list, format);
+	vsnprintf(w->told + used, sizeof(w->told) - used, format, list);
+	va_end(list);
+}
+
+static void note_told(struct model *m, struct waiting *w)
+{
+	if (w->told[0])
+		note(m, "%d: %s\n", w->line, w->told);
+	w->told[0] = '\0';
+}
+
 static bool is_message(const struct call *c)
 {
 	return c->number == CALL_recvmsg;
 }
 
-static void note_received(struct model *m, const struct waiting *w, int error)
+static void tell_received(struct waiting *w, int error)
 {
-	note(m, "%d: ", w->line);
 	if (error)
-		note(m, "%s", strerrorname_np(error));
+		tell(w, "%s", strerrorname_np(error));
 	else
-		note(m, "%zu%s", w->done, is_message(w->call) ? " flags0 name0 control0" : "");
-	note(m, " #%08x\n", hash_of(w->got, w->size + SLACK));
+		tell(w, "%zu%s", w->done, is_message(w->call) ? " flags0 name0 control0" : "");
+	tell(w, " #%08x", hash_of(w->got, w->size + SLACK));
 }
 
-static void note_sent(struct model *m, const struct waiting *w, int error)
+/* Linux raises no signal for who has waited (sock_alloc_send_pskb()). */
+static void tell_sent(struct waiting *w, int error)
 {
-	bool quiet = w->call->number == CALL_send && (w->call->a[2] & MSG_NOSIGNAL);
+	bool quiet = w->waits || (w->call->number == CALL_send && (w->call->a[2] & MSG_NOSIGNAL));
 
-	if (w->done)
-		note(m, "%d: %zu\n", w->line, w->done);
+	if (w->done || error == 0)
+		tell(w, "%zu", w->done);
 	else
-		note(m, "%d: %s%s\n", w->line, strerrorname_np(error),
-		     error == EPIPE && !quiet ? " SIGPIPE" : "");
+		tell(w, "%s%s", strerrorname_np(error), error == EPIPE && !quiet ? " SIGPIPE" : "");
 }
 
 /* ---- calls that move bytes ---- */
@@ -131,26 +148,42 @@ static void move_out(struct queue *q, struct waiting *w, bool peek)
 	q->used -= n;
 }
 
+/* Reads and writev of nothing ask nobody; a recv of nothing waits for something. */
+static bool asks_nobody(const struct call *c)
+{
+	return (c->number == CALL_read || c->number == CALL_readv || c->number == CALL_writev) &&
+	       size_of(c) == 0;
+}
+
+static bool has_enough(const struct waiting *w, const struct queue *q)
+{
+	int flags = flags_of(w->call);
+
+	if (w->size == 0)
+		return q->used > 0 || asks_nobody(w->call);
+	return w->done == w->size ||
+	       (w->done > 0 && (!(flags & MSG_WAITALL) || (flags & MSG_PEEK)));
+}
+
 /* Gives true once the call has returned, and tells of it. */
 static bool receive(struct model *m, struct waiting *w)
 {
 	struct queue *q = &m->queue[!w->side];
 	int flags = flags_of(w->call);
-	bool all = (flags & MSG_WAITALL) && !(flags & MSG_PEEK);
 	int error = 0;
 
 	move_out(q, w, flags & MSG_PEEK);
-	bool enough = w->done == w->size || (w->done > 0 && !all);
+	bool enough = has_enough(w, q);
 	if (!enough && !q->ended && may_wait(m, w->call))
 		return false;
 	if (!enough && m->end[w->side].reset) {
 		/* Linux takes it also from a call that has bytes to tell of. */
 		m->end[w->side].reset = false;
 		error = w->done == 0 ? ECONNRESET : 0;
-	} else if (w->done == 0 && !q->ended) {
+	} else if (!enough && w->done == 0 && !q->ended) {
 		error = EAGAIN;
 	}
-	note_received(m, w, error);
+	tell_received(w, error);
 	return true;
 }
 
@@ -187,24 +220,12 @@ static bool send_some(struct model *m, struct waiting *w)
 	/* Who sleeps is told that bytes are lost, instead of the next receive. */
 	bool lost = q->ended && w->waits && w->done == 0 && m->end[w->side].reset;
 	m->end[w->side].reset &= !lost;
-	note_sent(m, w, lost ? ECONNRESET : q->ended ? EPIPE : EAGAIN);
+	tell_sent(w, asks_nobody(w->call) ? 0
+	             : lost               ? ECONNRESET
+	             : q->ended           ? EPIPE
+	             : w->size == 0       ? 0
+	                                  : EAGAIN);
 	return true;
-}
-
-static void make_call(struct model *m, const struct call *c, int line)
-{
-	struct waiting *w = &m->actor[c->actor];
-
-	w->call = c;
-	w->line = line;
-	w->side = c->a[0];
-	w->size = size_of(c);
-	w->done = 0;
-	w->waits = false;
-	memset(w->got, UNTOUCHED, w->size + SLACK);
-	w->waits = receives(c) ? !receive(m, w) : !send_some(m, w);
-	if (w->waits)
-		note(m, "%d: waits\n", line);
 }
 
 /* Who waits goes on, one because of the other. */
@@ -222,17 +243,43 @@ static void settle(struct model *m)
 	} while (m->actor[READER].done + m->actor[WRITER].done != before);
 }
 
+static void make_call(struct model *m, const struct call *c, int line)
+{
+	struct waiting *w = &m->actor[c->actor];
+
+	w->call = c;
+	w->line = line;
+	w->side = c->a[0];
+	w->size = size_of(c);
+	w->done = 0;
+	w->waits = false;
+	memset(w->got, UNTOUCHED, w->size + SLACK);
+	w->waits = receives(c) ? !receive(m, w) : !send_some(m, w);
+	settle(m);
+	if (w->waits)
+		note(m, "%d: waits\n", line);
+	else
+		note_told(m, w);
+}
+
 static void cancel(struct model *m, struct waiting *w)
 {
 	if (!w->waits)
 		return;
 	w->waits = false;
 	if (receives(w->call)) {
-		note_received(m, w, w->done ? 0 : EINTR);
+		tell_received(w, w->done ? 0 : EINTR);
 		return;
 	}
 	move_in(m, &m->queue[w->side], w);
-	note_sent(m, w, EINTR);
+	tell_sent(w, EINTR);
+}
+
+/* Those that have returned because of a call. */
+static void note_others(struct model *m)
+{
+	for (int i = 1; i < ACTORS; i++)
+		note_told(m, &m->actor[i]);
 }
 
 /* ---- the other calls ---- */
@@ -299,12 +346,12 @@ static bool would_wait(const struct model *m, const struct call *c)
 {
 	const struct queue *q = &m->queue[receives(c) ? !c->a[0] : c->a[0]];
 
-	if (q->ended || !may_wait(m, c))
+	if (q->ended || !may_wait(m, c) || asks_nobody(c))
 		return false;
 	if (sends(c))
 		return room(m, q) < size_of(c);
 	bool all = (flags_of(c) & MSG_WAITALL) && !(flags_of(c) & MSG_PEEK);
-	return q->used < (all ? size_of(c) : 1);
+	return q->used < (all && size_of(c) > 0 ? size_of(c) : 1);
 }
 
 static bool run_line(struct model *m, const struct call *c, int line)
@@ -315,7 +362,7 @@ static bool run_line(struct model *m, const struct call *c, int line)
 		if (!m->end[side].open || !m->there[c->actor] || (!c->may_wait && would_wait(m, c)))
 			return false;
 		make_call(m, c, line);
-		settle(m);
+		note_others(m);
 		return true;
 	}
 	switch (c->number) {
@@ -330,6 +377,7 @@ static bool run_line(struct model *m, const struct call *c, int line)
 		break;
 	case CALL_cancel:
 		cancel(m, &m->actor[c->a[0]]);
+		note_told(m, &m->actor[c->a[0]]);
 		break;
 	case CALL_shutdown:
 		shut(m, side, c->a[1]);
@@ -352,6 +400,7 @@ static bool run_line(struct model *m, const struct call *c, int line)
 		return false;
 	}
 	settle(m);
+	note_others(m);
 	return true;
 }
 
@@ -370,8 +419,10 @@ static struct model *fresh(size_t capacity, char *trace, size_t size)
 
 static void end(struct model *m)
 {
-	for (int i = 1; i < ACTORS; i++)
+	for (int i = 1; i < ACTORS; i++) {
 		cancel(m, &m->actor[i]);
+		note_told(m, &m->actor[i]);
+	}
 }
 
 bool bounded_run(const struct program *program, size_t capacity, char *trace, size_t size)
@@ -393,7 +444,7 @@ static size_t a_length(struct random *r, size_t capacity)
 
 	switch (random_below(r, 5)) {
 	case 0:
-		return 1 + random_below(r, 3);
+		return random_below(r, 4);
 	case 1:
 		return 1 + random_below(r, some);
 	case 2:
@@ -450,6 +501,13 @@ static bool is_taken(const struct model *m, int side, bool reading)
 	return w->waits && w->side == side;
 }
 
+/* A writer sleeps, and there is room, less than he is to be woken for. He may know of it all the
+ * same, and have filled it: no count tells. */
+static bool is_unclear(const struct model *m, int side)
+{
+	return is_taken(m, side, false) && room(m, &m->queue[side]) > 0;
+}
+
 static bool make_transfer(struct random *r, const struct model *m, int actor, struct call *c)
 {
 	*c = transfer_call(r, m, actor);
@@ -458,8 +516,8 @@ static bool make_transfer(struct random *r, const struct model *m, int actor, st
 	/* Who is woken by the first piece of a write may be in time for the next: only time tells. */
 	if (sends(c) && is_taken(m, !c->a[0], true) && size_of(c) > room(m, &m->queue[c->a[0]]))
 		return false;
-	if (receives(c) && is_taken(m, !c->a[0], false) && actor == 0 &&
-	    size_of(c) > m->queue[!c->a[0]].used)
+	if (receives(c) && is_taken(m, !c->a[0], false) && size_of(c) > m->queue[!c->a[0]].used &&
+	    (actor == 0 || is_unclear(m, !c->a[0])))
 		return false;
 	if (actor > 0 || !would_wait(m, c))
 		return true;
@@ -483,7 +541,7 @@ static bool make_line(struct random *r, const struct model *m, struct call *c)
 	case 13 ... 14:
 		c->number = CALL_ioctl;
 		c->a[1] = random_below(r, 2) ? FIONREAD : TIOCOUTQ;
-		return m->end[side].open;
+		return m->end[side].open && !is_unclear(m, !side);
 	case 15 ... 16:
 		c->number = CALL_poll;
 		c->listed = 1;
@@ -501,11 +559,15 @@ static bool make_line(struct random *r, const struct model *m, struct call *c)
 	case 18:
 		c->number = CALL_shutdown;
 		c->a[1] = (int)random_below(r, 3);
-		return random_below(r, 12) == 0 && m->end[side].open;
+		return random_below(r, 12) == 0 && m->end[side].open && !is_unclear(m, 0) &&
+		       !is_unclear(m, 1);
 	default:
 		c->number = CALL_close;
+		/* Of two who wait at the other end, only time tells who hears of the reset. */
 		return random_below(r, 20) == 0 && m->end[side].open && !is_taken(m, side, true) &&
-		       !is_taken(m, side, false);
+		       !is_taken(m, side, false) &&
+		       !(is_taken(m, !side, true) && is_taken(m, !side, false)) &&
+		       !is_unclear(m, !side);
 	}
 }
 

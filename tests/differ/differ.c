@@ -5,9 +5,9 @@
  *	differ show FILE                runs one here: natively, or under `weir run`
  *	differ generate SEED            prints one
  *
- * Options: --weir PROGRAM, --seed N, --programs N, --calls N (either ends it), --keep FOLDER (for what
- * differs), --shrink SECONDS, --times N (each program of a check), --capacity N (a model of queues so large
- * is the judge, not the kernel). */
+ * Options: --weir PROGRAM, --seed N, --programs N, --calls N, --seconds N (each ends it), --keep FOLDER (for
+ * what differs), --shrink SECONDS, --times N (each program of a check), --capacity N (a model of queues so
+ * large is the judge, not the kernel). */
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -35,6 +35,7 @@ struct options {
 	uint64_t seed;
 	long programs;
 	long calls;
+	long seconds;
 	int times;
 	int shrink; /* seconds */
 	size_t capacity; /* 0: the kernel is the judge, not the model */
@@ -43,6 +44,7 @@ struct options {
 static struct options options = {.weir = "build/weir",
                                  .programs = 1000,
                                  .calls = 0x7fffffffffffL,
+                                 .seconds = 0x7fffffffL,
                                  .times = 1,
                                  .shrink = 20};
 static struct worker native, under_weir;
@@ -303,7 +305,9 @@ static int fuzz(void)
 	printf("# seed %llu\n", (unsigned long long)options.seed);
 	fflush(stdout);
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	while (programs < options.programs && calls < options.calls && found < DIFFERENCES_MAX) {
+	time_t until = time(NULL) + options.seconds;
+	while (programs < options.programs && calls < options.calls && time(NULL) < until &&
+	       found < DIFFERENCES_MAX) {
 		int batch = options.programs - programs < BATCH ? (int)(options.programs - programs)
 		                                                : BATCH;
 		for (int i = 0; i < batch; i++) {
@@ -433,6 +437,8 @@ static char **parse_options(char **argv)
 			options.programs = strtol(value, NULL, 10);
 		else if (strcmp(*argv, "--calls") == 0)
 			options.calls = strtol(value, NULL, 10);
+		else if (strcmp(*argv, "--seconds") == 0)
+			options.seconds = strtol(value, NULL, 10);
 		else if (strcmp(*argv, "--shrink") == 0)
 			options.shrink = atoi(value);
 		else if (strcmp(*argv, "--capacity") == 0)

@@ -227,9 +227,23 @@ static void end_has_gone(struct world *w, struct object *o)
 	disturb(w, o->pair, 1);
 }
 
+/* Of two who wait at the other end, only time tells who hears of the end's reset. */
+static bool two_wait(struct world *w, const struct object *o)
+{
+	int waiting = 0;
+
+	for (int i = 0; i < ACTORS; i++)
+		waiting += w->actor[i].waiting != WAITS_NOT && w->actor[i].pair == o->pair;
+	return waiting > 1;
+}
+
 /* What is closed while a call waits in it is beyond libweir (differences/). */
 static bool is_in_use(struct world *w, int process, int place)
 {
+	const struct object *o = object_at(w, process, place);
+
+	if (o && o->kind == END && o->refs == 1 && two_wait(w, o))
+		return true;
 	for (int i = 0; i < ACTORS; i++) {
 		const struct actor_state *a = &w->actor[i];
 		if (a->waiting != WAITS_NOT && a->process == process &&
@@ -554,8 +568,11 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 		length = lengths(w, c);
 	else
 		c->a[1] = length = a_length(w);
-	if (o && o->kind == END && way_out(w, o)->full)
-		flags &= ~MSG_OOB; /* the kernel has room behind a full ring (differences/) */
+	/* The kernel has room behind a full ring; and tells it in two steps where a receive is to
+	 * wait for more (differences/). */
+	if (o && o->kind == END &&
+	    (way_out(w, o)->full || (anybody(w, true) && w->object[o->peer].lowest > 1)))
+		flags &= ~MSG_OOB;
 	if (number == CALL_sendcred && o && o->kind == END && way_out(w, o)->full)
 		c->number = number = CALL_sendmsg; /* as urgent data (differences/) */
 	if (number == CALL_pwritev2f) /* RWF_NOWAIT and others: what comes of it is not followed */
@@ -626,7 +643,8 @@ static void misuse(struct world *w, int actor, int place, enum call_number numbe
 {
 	struct object *o = object_at(w, w->actor[actor].process, place);
 
-	if (o && o->kind == END && (way_in(w, o)->full || !fits(way_out(w, o), 100, 1)))
+	if (o && o->kind == END && (way_in(w, o)->full || way_out(w, o)->nibbled ||
+	                            !fits(way_out(w, o), 100, 1)))
 		return;
 	struct call *c = add(w, actor, number);
 	c->a[0] = place;
@@ -675,7 +693,8 @@ static void fill(struct world *w, int actor, int place)
 	out->full = true;
 	out->nibbled = false;
 	out->taken = 0;
-	out->slack = -c->a[1]; /* a message is gone when all of it is */
+	/* A message is gone when all of it is, and one more than had room went in. */
+	out->slack = -2 * c->a[1];
 	w->filled_object = (int)(o - w->object);
 }
 
@@ -839,7 +858,10 @@ static void shut(struct world *w, int actor)
 	if (place < 0)
 		return;
 	struct object *o = object_at(w, process, place);
-	/* Who watches a full direction is told of room by its end (differences/). */
+	/* Who waits for room of a full direction that is shut looks again in a while: how soon he
+	 * sees room, only time tells. Who watches it is told of room by its end (differences/). */
+	if (o && o->kind == END && (way_out(w, o)->full || way_in(w, o)->full) && anybody(w, true))
+		return;
 	if (o && o->kind == END &&
 	    ((way_out(w, o)->full && o->watched_out) ||
 	     (way_in(w, o)->full && w->object[o->peer].watched_out)))
@@ -861,6 +883,21 @@ static void shut(struct world *w, int actor)
 	}
 }
 
+/* Can somebody receive at once what the end sends, with descriptors? */
+static bool has_receiver(struct world *w, const struct object *o)
+{
+	for (int i = 0; i < ACTORS; i++) {
+		int process = w->actor[i].process;
+		if (!w->actor[i].there || w->actor[i].waiting != WAITS_NOT ||
+		    free_place(w, process) < 0)
+			continue;
+		for (int k = 0; k < PLACES; k++)
+			if (w->place[process][k].object == o->peer)
+				return true;
+	}
+	return false;
+}
+
 static void pass(struct world *w, int actor)
 {
 	int process = w->actor[actor].process;
@@ -874,6 +911,11 @@ static void pass(struct world *w, int actor)
 		return;
 	struct way *out = way_out(w, o);
 	bool clean = is_certain(w, o, out) && !out->write_ended && !is_awaited(w, o);
+	/* An end that is left under way may be in its own queue: when such garbage is collected,
+	 * only time tells. */
+	if (object >= 0 && w->object[object].kind == END &&
+	    !(clean && out->bytes == 0 && has_receiver(w, o)))
+		return;
 	struct call *c = add(w, actor, CALL_sendfd);
 	c->a[0] = by;
 	c->a[3] = what;
@@ -1367,6 +1409,11 @@ static void end_actor(struct world *w)
 
 	if (!a->there || a->process != process)
 		return;
+	for (int k = 0; k < PLACES; k++) {
+		const struct object *o = object_at(w, process, k);
+		if (o && o->kind == END && two_wait(w, o))
+			return;
+	}
 	if (a->waiting != WAITS_NOT || one_in(w, 3))
 		add(w, 0, CALL_kill)->a[0] = process;
 	else

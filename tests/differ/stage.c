@@ -261,6 +261,15 @@ static int open_task_file(const struct actor *a, const char *name)
 	return high;
 }
 
+/* A call that sleeps here is not what the program waits for: the library has locks, and pauses. */
+static bool is_short_sleep(const char *call)
+{
+	long number = strtol(call, NULL, 10);
+
+	return number == SYS_futex || number == SYS_nanosleep || number == SYS_clock_nanosleep ||
+	       number == SYS_membarrier || number == SYS_sched_yield;
+}
+
 /* Only both together tell. The letter of proc_pid_stat(5) is S also of a task that still
  * runs and has only prepared to sleep; proc_pid_syscall(5) gives no call of such a
  * one, but gives that of a task whose wake-up is on its way to another processor, which the letter
@@ -280,9 +289,11 @@ static enum task task_state(int number)
 	char state = after && after[1] ? after[2] : 'X';
 	if (state == 'X' || state == 'Z')
 		return TASK_GONE;
-	if (state != 'S' || pread(f->call, text, 1, 0) != 1)
+	n = state == 'S' ? pread(f->call, text, sizeof(text) - 1, 0) : 0;
+	text[n > 0 ? n : 0] = '\0';
+	if (text[0] < '0' || text[0] > '9' || is_short_sleep(text))
 		return TASK_RUNS;
-	return text[0] >= '0' && text[0] <= '9' ? TASK_SLEEPS : TASK_RUNS;
+	return TASK_SLEEPS;
 }
 
 static void forget_task(int number)
@@ -346,10 +357,39 @@ static void finish(struct trace *t, int number)
 	a->state = ACTOR_IDLE;
 }
 
+/* Gives how many sleep; -1 where somebody was at work: he may have woken others. */
+static int look_at_all(struct trace *t)
+{
+	int asleep = 0;
+	bool worked = false;
+
+	for (int i = 1; i < ACTORS; i++) {
+		if (!busy(&stage->actor[i]) || runs_free(&stage->actor[i]))
+			continue;
+		worked |= task_state(i) != TASK_SLEEPS;
+		asleep += settled_asleep(t, i);
+	}
+	return worked ? -1 : asleep;
+}
+
+/* Until nobody is at work. One of several may be between two sleeps. */
+static void quiesce(struct trace *t)
+{
+	for (int quiet = 0; quiet < 2;) {
+		int asleep = look_at_all(t);
+		quiet = asleep < 0 ? 0 : quiet + 1;
+		if (asleep < 2 && quiet)
+			return;
+		if (quiet == 1)
+			pause_us(50);
+	}
+}
+
 static void settle(struct trace *t)
 {
+	quiesce(t);
 	for (int i = 1; i < ACTORS; i++)
-		if (!runs_free(&stage->actor[i]) && !settled_asleep(t, i))
+		if (!runs_free(&stage->actor[i]))
 			finish(t, i);
 }
 
@@ -401,6 +441,16 @@ static void kill_process(struct trace *t, int number)
 
 /* ---- lines ---- */
 
+/* A call that may wait, and what others do because of it. */
+static void wait_or_finish(struct trace *t, int number)
+{
+	quiesce(t);
+	if (busy(&stage->actor[number]))
+		note(t, "%d: waits\n", stage->actor[number].line);
+	else
+		finish(t, number);
+}
+
 static void give(struct trace *t, const struct call *c)
 {
 	struct actor *a = &stage->actor[c->actor];
@@ -425,10 +475,8 @@ static void give(struct trace *t, const struct call *c)
 		join(t, c->actor);
 	else if (runs_free(a))
 		return;
-	else if (settled_asleep(t, c->actor))
-		note(t, "%d: waits\n", a->line);
 	else
-		finish(t, c->actor);
+		wait_or_finish(t, c->actor);
 }
 
 static bool may_act(const struct call *c)
