@@ -16,8 +16,11 @@
 #include "base/os.h"
 #include "pipe/pipe.h"
 
+#ifndef WEIR_LONES
+#define WEIR_LONES 8192 /* pipes of the session that are remembered, the first ones */
+#endif
+
 enum {
-	WEIR_LONES = 8192,          /* pipes of the session that are remembered, the first ones */
 	WEIR_LONE_PAUSE = 16,       /* transfers, where what was learned was not used */
 	WEIR_LONE_NEAR = WEIR_RING_MIN_MASK + 1, /* an empty ring begins anew behind that */
 };
