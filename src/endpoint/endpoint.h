@@ -23,13 +23,13 @@ ssize_t weir_end_send(const struct weir_end *end, struct weir_span span, size_t 
 int weir_end_await_room(const struct weir_end *end, int flags);
 
 /* The short ways of both, of one piece of memory, for calls that have nothing else to
- * do. 0 where that is not so: then nothing has moved. */
-size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n);
-size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t n);
+ * do. `entry`: what the table says of `fd`. 0 where that is not so: then nothing has moved. */
+size_t weir_end_receive_quick(uint64_t entry, int fd, void *bytes, size_t n);
+size_t weir_end_send_quick(uint64_t entry, int fd, const void *bytes, size_t n);
 
-/* Bytes were taken from a ring that nobody watches: a writer that is told of it hears that
- * there is room. Reader lock. */
-void weir_end_consumed(const struct weir_end *end);
+/* Bytes were taken from a ring that was full for somebody: whoever is to be told of the room
+ * hears of it. Reader lock. */
+void weir_end_settle_room(uint64_t entry, int fd);
 
 /* As sendmsg and recvmsg where a rule concerns the end (faulty.h); `len`: of all
  * buffers. A message that goes out is the kernel's to carry, with its control data.

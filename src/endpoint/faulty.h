@@ -121,23 +121,11 @@ struct weir_calm_way {
 	struct weir_fault_state *state; /* it is counted here, if rules concern it */
 };
 
+/* Does nothing happen to a call of `*n` bytes that would pass in one piece, by rules of which
+ * `way->word` is not 0? A write's are `bytes`; for a read, `*n` becomes how many may pass. To
+ * be told once they have (weir_calm_passed). That side's lock. */
 WEIR_SELDOM bool weir_calm_looks(const struct weir_end *end, int op, const void *bytes, size_t *n,
                                  struct weir_calm_way *way);
-
-/* Does nothing happen to a call of `*n` bytes that would pass in one piece? A write's are
- * `bytes`; for a read, `*n` becomes how many may pass. To be told once they have
- * (weir_calm_passed). That side's lock. */
-static inline bool weir_calm_lets(const struct weir_end *end, int op, const void *bytes, size_t *n,
-                                  struct weir_calm_way *way)
-{
-	struct weir_pipe *pipe = weir_pipe_of(end, op);
-
-	/* What comes meanwhile is for the next call. */
-	way->word = load64_relaxed(op ? &pipe->rules_write : &pipe->rules_read);
-	if (__builtin_expect(way->word == 0, 1))
-		return true;
-	return weir_calm_looks(end, op, bytes, n, way);
-}
 
 WEIR_SELDOM void weir_calm_note(struct weir_pipe *pipe, int op, const struct weir_calm_way *way);
 

@@ -1,14 +1,5 @@
 #include "endpoint/lone.h"
 
-#include "endpoint/endpoint.h"
-
-void weir_lone_settle(uint64_t entry, int fd)
-{
-	struct weir_end end = weir_table_unpack(entry, fd);
-
-	weir_end_consumed(&end);
-}
-
 /* SO_RCVLOWAT and SO_PEEK_OFF are looked at in the general way. */
 static bool reads_plainly(const struct weir_end *end, int side)
 {

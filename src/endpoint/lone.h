@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "endpoint/table.h"
+#include "endpoint/endpoint.h"
 #include "pair/calm.h"
 
 /* What the program gives: one buffer, or, where `pieces` is not NULL, several. */
@@ -19,10 +19,6 @@ struct weir_place {
 /* A transfer in the general way had nothing else to do: the next ones may go this way. With
  * the lock of `op`'s side. */
 void weir_lone_notice(const struct weir_end *end, int op);
-
-/* After a read during which a signal handler came: it may have found the ring full, and told
- * who asks. */
-void weir_lone_settle(uint64_t entry, int fd);
 
 /* Do rules let the next call pass without a look at it, or with one for a text that must
  * not be in its bytes? These may be NULL, where they are not in one piece. */
@@ -118,8 +114,10 @@ static inline __attribute__((always_inline)) size_t weir_lone_receive(uint64_t e
 		weir_lone_scatter(&to, from, n);
 		weir_lone_consume(l, n);
 		weir_lone_count(pipe, WEIR_OP_READ, rules);
-		if (__builtin_expect(load64_relaxed(&l->who[WEIR_OP_READ]) != entry, 0))
-			weir_lone_settle(entry, fd);
+		/* A handler that came meanwhile may have found the ring full. */
+		if (__builtin_expect(load64_relaxed(&l->who[WEIR_OP_READ]) != entry, 0) &&
+		    load32_ordered(&pipe->saturated) != WEIR_FLOWING)
+			weir_end_settle_room(entry, fd);
 	}
 	weir_lone_leave_reader(l);
 	return from ? n : 0;

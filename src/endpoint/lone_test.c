@@ -30,7 +30,7 @@ static ssize_t send_any(const struct weir_end *end, const void *bytes, size_t n)
 	size_t done = lone_send(end, bytes, n);
 
 	if (done == 0)
-		done = weir_end_send_quick(end, bytes, n);
+		done = weir_end_send_quick(entry_of(end), end->fd, bytes, n);
 	return done ? (ssize_t)done : test_send(end, bytes, n, MSG_DONTWAIT);
 }
 
@@ -39,7 +39,7 @@ static ssize_t receive_any(const struct weir_end *end, void *bytes, size_t n)
 	size_t done = lone_receive(end, bytes, n);
 
 	if (done == 0)
-		done = weir_end_receive_quick(end, bytes, n);
+		done = weir_end_receive_quick(entry_of(end), end->fd, bytes, n);
 	return done ? (ssize_t)done : test_receive(end, bytes, n, MSG_DONTWAIT);
 }
 

@@ -54,11 +54,12 @@ static void settle(const struct weir_end *end)
 	weir_pipe_unlock_writer(&end->in);
 }
 
-void weir_end_consumed(const struct weir_end *end)
+void weir_end_settle_room(uint64_t entry, int fd)
 {
-	if (__builtin_expect(load32_ordered(&end->in.pipe->saturated) != WEIR_FLOWING, 0) &&
-	    owes(&end->in))
-		settle(end);
+	struct weir_end end = weir_table_unpack(entry, fd);
+
+	if (owes(&end.in))
+		settle(&end);
 }
 
 /* SO_PEEK_OFF moves on with peeks and back with consumption (socket(7)). */
@@ -310,36 +311,56 @@ ssize_t weir_end_receive(const struct weir_end *end, struct weir_span span, size
 }
 
 /* Nothing to do beside moving the bytes? Reader lock. */
-static bool is_plain(const struct weir_end *end)
+static bool is_plain(uint64_t entry, const struct weir_pipe *pipe)
 {
-	const struct weir_end_shared *shared = &end->slot->end[end->side];
+	const struct weir_end_shared *shared = weir_table_shared(entry);
 
-	return load32_relaxed(&end->in.pipe->carrier) == WEIR_BY_RING &&
+	return load32_relaxed(&pipe->carrier) == WEIR_BY_RING &&
 	       load32_relaxed(&shared->peek_off) == 0 && load32_relaxed(&shared->rcvlowat) == 1;
 }
 
-size_t weir_end_receive_quick(const struct weir_end *end, void *bytes, size_t n)
+/* Rules, and what a lone thread learns, want to know more of the end; and so does who is to
+ * be told that there is room. */
+static WEIR_SELDOM bool rules_let(uint64_t entry, int fd, size_t *n, struct weir_calm_way *way)
 {
-	const struct weir_pipe_ref *in = &end->in;
-	struct weir_pipe *pipe = in->pipe;
+	struct weir_end end = weir_table_unpack(entry, fd);
+
+	return weir_calm_looks(&end, WEIR_OP_READ, NULL, n, way) && *n > 0;
+}
+
+static WEIR_SELDOM void notice(uint64_t entry, int fd)
+{
+	struct weir_end end = weir_table_unpack(entry, fd);
+
+	weir_lone_notice(&end, WEIR_OP_READ);
+}
+
+size_t weir_end_receive_quick(uint64_t entry, int fd, void *bytes, size_t n)
+{
+	struct weir_pipe_ref in = weir_table_pipe(entry, WEIR_OP_READ);
+	struct weir_pipe *pipe = in.pipe;
 	struct weir_calm_way way;
 
-	if (weir_pipe_lock_reader(in) != 0)
+	if (weir_pipe_lock_reader(&in) != 0)
 		return 0;
-	if (!weir_pipe_reads_alone(pipe)) {
-		weir_note_cpu(&pipe->reader_cpu);
+	way.word = load64_relaxed(&pipe->rules_read);
+	bool alone = weir_pipe_reads_alone(pipe);
+	bool calm = __builtin_expect(way.word == 0, 1) || rules_let(entry, fd, &n, &way);
+	if (!alone) {
 		weir_note_life(&pipe->reader_life);
+		if (load64_relaxed(&pipe->reads) % WEIR_NOTE_EVERY == 0)
+			weir_note_cpu(&pipe->reader_cpu);
 	}
-	bool calm = weir_calm_lets(end, WEIR_OP_READ, NULL, &n, &way) && n > 0;
-	n = calm && is_plain(end) ? weir_pipe_take_quick(in, bytes, n) : 0;
+	n = calm && is_plain(entry, pipe) ? weir_pipe_take_quick(&in, bytes, n) : 0;
 	if (n > 0) {
 		store64_relaxed(&pipe->reads, load64_relaxed(&pipe->reads) + 1);
 		weir_calm_passed(pipe, WEIR_OP_READ, &way);
-		weir_end_consumed(end);
-		if (weir_pipe_reads_alone(pipe))
-			weir_lone_notice(end, WEIR_OP_READ);
+		if (__builtin_expect(load32_ordered(&pipe->saturated) != WEIR_FLOWING, 0))
+			weir_end_settle_room(entry, fd);
+		if (alone)
+			notice(entry, fd);
 	}
-	weir_pipe_unlock_reader(in);
+	weir_pipe_unlock_reader(&in);
 	return n;
 }
 

@@ -225,27 +225,46 @@ static bool is_plain(struct weir_pipe *pipe)
 	return has_living_reader(pipe) && load64_relaxed(&pipe->writes) % ASK_EVERY != ASK_EVERY - 1;
 }
 
-size_t weir_end_send_quick(const struct weir_end *end, const void *bytes, size_t n)
+/* Rules, and what a lone thread learns, want to know more of the end. */
+static WEIR_SELDOM bool rules_let(uint64_t entry, int fd, const void *bytes, size_t n,
+                                  struct weir_calm_way *way)
 {
-	const struct weir_pipe_ref *out = &end->out;
-	struct weir_pipe *pipe = out->pipe;
+	struct weir_end end = weir_table_unpack(entry, fd);
+
+	return weir_calm_looks(&end, WEIR_OP_WRITE, bytes, &n, way);
+}
+
+static WEIR_SELDOM void notice(uint64_t entry, int fd)
+{
+	struct weir_end end = weir_table_unpack(entry, fd);
+
+	weir_lone_notice(&end, WEIR_OP_WRITE);
+}
+
+size_t weir_end_send_quick(uint64_t entry, int fd, const void *bytes, size_t n)
+{
+	struct weir_pipe_ref out = weir_table_pipe(entry, WEIR_OP_WRITE);
+	struct weir_pipe *pipe = out.pipe;
 	struct weir_calm_way way;
 
-	if (weir_pipe_lock_writer(out) != 0)
+	if (weir_pipe_lock_writer(&out) != 0)
 		return 0;
-	bool calm = weir_calm_lets(end, WEIR_OP_WRITE, bytes, &n, &way);
-	n = calm && is_plain(pipe) ? weir_pipe_put_quick(out, bytes, n) : 0;
+	way.word = load64_relaxed(&pipe->rules_write);
+	bool alone = weir_pipe_writes_alone(pipe);
+	bool calm = __builtin_expect(way.word == 0, 1) || rules_let(entry, fd, bytes, n, &way);
+	n = calm && is_plain(pipe) ? weir_pipe_put_quick(&out, bytes, n) : 0;
 	if (n > 0) {
 		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
 		weir_calm_passed(pipe, WEIR_OP_WRITE, &way);
-		if (weir_pipe_writes_alone(pipe))
-			weir_lone_notice(end, WEIR_OP_WRITE);
+		if (alone)
+			notice(entry, fd);
 	}
-	if (!weir_pipe_writes_alone(pipe)) {
-		weir_note_cpu(&pipe->writer_cpu);
+	if (!alone) {
 		weir_note_life(&pipe->writer_life);
+		if (load64_relaxed(&pipe->writes) % WEIR_NOTE_EVERY == 0)
+			weir_note_cpu(&pipe->writer_cpu);
 	}
-	weir_pipe_unlock_writer(out);
+	weir_pipe_unlock_writer(&out);
 	return n;
 }
 

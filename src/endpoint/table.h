@@ -86,6 +86,23 @@ static inline struct weir_lone *weir_table_lone(uint64_t entry, int op)
 	return l;
 }
 
+/* The direction that an entry's end reads, or writes. */
+static inline struct weir_pipe_ref weir_table_pipe(uint64_t entry, int op)
+{
+	int side = (int)(entry & 1);
+
+	return weir_pair_pipe(&weir_session, (uint32_t)((entry & UINT32_MAX) >> 1) - 1,
+	                      op == WEIR_OP_WRITE ? side : !side, (uint32_t)(entry >> 32));
+}
+
+/* What all holders of an entry's end share. */
+static inline struct weir_end_shared *weir_table_shared(uint64_t entry)
+{
+	uint32_t index = (uint32_t)((entry & UINT32_MAX) >> 1) - 1;
+
+	return &weir_session.slots[index].end[entry & 1];
+}
+
 /* Finds the end behind a descriptor; false where it is not marked. */
 static inline bool weir_end_of(int fd, struct weir_end *end)
 {

@@ -17,6 +17,9 @@ enum {
 	SPIN_FAILS_MAX = 3,         /* in a row, then a wait looks only ... */
 	SPIN_RETRY = 16,            /* ... every so many times */
 	YIELDS = 4,                 /* before a busy lock is waited for */
+	GATHER_NS = 500,            /* a reader of a stream waits so long for more ... */
+	GATHERS_MAX = 4,            /* ... and doubles that so many times */
+	GATHER_LOOKS = 10000,       /* at the clock meanwhile */
 };
 
 void weir_note_cpu(weir_word32 *where)
@@ -171,6 +174,34 @@ static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct wei
 	return learn(fails, false);
 }
 
+/* A reader that gives no answers takes from a stream. Did it look for each message, it would
+ * take the writer's lines away each time: a moment later there are several. The moment
+ * grows while it brings half as much again as there was. */
+static void gather(const struct weir_end *end)
+{
+	struct weir_pipe *pipe = end->in.pipe;
+	uint32_t answers = (uint32_t)load64_relaxed(&end->out.pipe->writes);
+	uint32_t times = load32_relaxed(&pipe->reader_gathers);
+	uint64_t used = weir_pipe_used(&end->in);
+
+	if (load32_relaxed(&pipe->reader_answers) != answers) {
+		store32_relaxed(&pipe->reader_answers, answers);
+		store32_relaxed(&pipe->reader_gathers, 0);
+		return;
+	}
+	if (used >= weir_pipe_room(&end->in))
+		return;
+	if (times > GATHERS_MAX)
+		times = GATHERS_MAX;
+	uint64_t until = os_now_ns() + ((uint64_t)GATHER_NS << times);
+	for (int i = 0; i < GATHER_LOOKS && os_now_ns() < until; i++)
+		os_relax();
+	if (weir_pipe_used(&end->in) >= used + used / 2)
+		store32_relaxed(&pipe->reader_gathers, times + 1);
+	else if (times > 0)
+		store32_relaxed(&pipe->reader_gathers, times - 1);
+}
+
 static bool any_ready(const struct weir_end *ends, const short *events, int count)
 {
 	for (int i = 0; i < count; i++)
@@ -315,8 +346,10 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 	if (weir_end_never_waits(end, flags) && !*force && weir_end_is_surely_empty(end))
 		return -EAGAIN;
 	if (may_spin(end, flags, &pipe->writer_cpu, &pipe->reader_spins) &&
-	    spin(&end->in, has_input, &pipe->reader_spins))
+	    spin(&end->in, has_input, &pipe->reader_spins)) {
+		gather(end);
 		return WEIR_WAIT_AGAIN;
+	}
 	int result = settle_empty(end, *force);
 	if (result == -EDEADLK || result == -ESTALE)
 		return lock_failed(result);

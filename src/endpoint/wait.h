@@ -54,6 +54,9 @@ void weir_sleep_ends(struct weir_sleeper *sleeper);
 /* At least so many threads of this process have noted that they sleep. */
 uint32_t weir_sleeping_here(void);
 
+/* Calls in the short way between two notes of that. */
+enum { WEIR_NOTE_EVERY = 16 };
+
 /* Notes where this thread runs, for the peer that may wait by looking. */
 void weir_note_cpu(weir_word32 *where);
 

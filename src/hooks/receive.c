@@ -36,12 +36,21 @@ static void peer_name(const struct weir_end *end, ssize_t n, void *name, socklen
 	*len = peer_len;
 }
 
-static WEIR_SELDOM ssize_t receive_generally(uint64_t entry, int fd, void *buf, size_t len, int flags)
+static WEIR_SELDOM ssize_t receive_slowly(uint64_t entry, int fd, void *buf, size_t len, int flags)
 {
 	struct weir_end end = weir_table_unpack(entry, fd);
 	struct iovec iov = {buf, len};
 
 	return kernel_only(flags) ? WEIR_TO_KERNEL : weir_receive(&end, &iov, 1, flags);
+}
+
+static ssize_t receive_generally(uint64_t entry, int fd, void *buf, size_t len, int flags)
+{
+	size_t n = 0;
+
+	if (weir_is_quick(len, flags) && weir_may_be_mapped(buf, len))
+		n = weir_end_receive_quick(entry, fd, buf, len);
+	return n > 0 ? (ssize_t)n : receive_slowly(entry, fd, buf, len, flags);
 }
 
 /* 0 where there is more to do than to move the bytes. */

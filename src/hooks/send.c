@@ -6,7 +6,8 @@
 
 enum { POSITION_NONE = -1 };
 
-static WEIR_SELDOM ssize_t send_generally(uint64_t entry, int fd, const void *buf, size_t len, int flags)
+static WEIR_SELDOM ssize_t send_slowly(uint64_t entry, int fd, const void *buf, size_t len,
+                                       int flags)
 {
 	struct weir_end end = weir_table_unpack(entry, fd);
 	struct iovec iov = {(void *)(uintptr_t)buf, len};
@@ -17,6 +18,15 @@ static WEIR_SELDOM ssize_t send_generally(uint64_t entry, int fd, const void *bu
 		return WEIR_TO_KERNEL;
 	}
 	return weir_send(&end, &iov, 1, flags);
+}
+
+static ssize_t send_generally(uint64_t entry, int fd, const void *buf, size_t len, int flags)
+{
+	size_t n = 0;
+
+	if (weir_is_quick(len, flags) && weir_may_be_mapped(buf, len))
+		n = weir_end_send_quick(entry, fd, buf, len);
+	return n > 0 ? (ssize_t)n : send_slowly(entry, fd, buf, len, flags);
 }
 
 /* 0 where there is more to do than to move the bytes. */

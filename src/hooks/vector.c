@@ -67,7 +67,7 @@ static size_t receive_quick(const struct weir_end *end, const struct iovec *iov,
 	size_t n = weir_lone_receive(entry, end->fd, (struct weir_place){NULL, iov}, len);
 
 	if (n == 0 && count == 1)
-		n = weir_end_receive_quick(end, iov->iov_base, len);
+		n = weir_end_receive_quick(entry, end->fd, iov->iov_base, len);
 	return n;
 }
 
@@ -77,7 +77,7 @@ static size_t send_quick(const struct weir_end *end, const struct iovec *iov, si
 	size_t n = weir_lone_send(entry, (struct weir_place){NULL, iov}, len);
 
 	if (n == 0 && count == 1)
-		n = weir_end_send_quick(end, iov->iov_base, len);
+		n = weir_end_send_quick(entry, end->fd, iov->iov_base, len);
 	return n;
 }
 

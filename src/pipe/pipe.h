@@ -95,6 +95,8 @@ struct weir_pipe {
 	weir_word32 reader_cpu;     /* where the reader last ran, + 1 */
 	weir_word32 reader_spins;   /* how long waiting for input by looking lately paid */
 	weir_doubled marker;        /* byte that ends the bells; MARKER_DUE: it may not be sent */
+	weir_word32 reader_answers; /* writes that the reader's end had made when it last waited */
+	weir_word32 reader_gathers; /* how often waiting for more than it found lately paid */
 
 	/* The writer's lines, likewise. */
 	_Alignas(64) struct weir_lock write_lock;

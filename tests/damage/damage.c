@@ -539,7 +539,8 @@ static const struct {
 	}
         PLACE(read_lock),     PLACE(reads),        PLACE(blocked_reads),  PLACE(rules_read),
         PLACE(head),          PLACE(head_again),   PLACE(read_alone),     PLACE(reset),
-        PLACE(reader_cpu),    PLACE(reader_spins), PLACE(marker),         PLACE(write_lock),
+        PLACE(reader_cpu),    PLACE(reader_spins), PLACE(marker),         PLACE(reader_answers),
+        PLACE(reader_gathers), PLACE(write_lock),
         PLACE(pending),       PLACE(bells),        PLACE(rules_write),    PLACE(tail),
         PLACE(tail_again),    PLACE(origin),       PLACE(shape),          PLACE(generation),
         PLACE(suspect),       PLACE(hand_over),    PLACE(reader_life),    PLACE(limit_given),

@@ -46,7 +46,8 @@ bool is_idle(const volatile void *at)
 		return (offset >= first && offset < beyond) || at == &p->reads ||
 		       at == &p->blocked_reads || at == &p->blocked_writes ||
 		       at == &p->max_buffered || at == &p->reader_cpu || at == &p->writer_cpu ||
-		       at == &p->reader_spins || at == &p->writer_spins;
+		       at == &p->reader_spins || at == &p->writer_spins ||
+		       at == &p->reader_answers || at == &p->reader_gathers;
 	}
 	return false;
 }
@@ -332,6 +333,7 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, tail_again),    FIELD(weir_pipe, shape),
         FIELD(weir_pipe, read_alone),    FIELD(weir_pipe, write_alone),
         FIELD(weir_pipe, alone),         FIELD(weir_pipe, marker),
+        FIELD(weir_pipe, reader_answers), FIELD(weir_pipe, reader_gathers),
         FIELD(weir_pipe, calm),          FIELD(weir_pipe, writer_life),
         FIELD(weir_pipe, wary),
 };

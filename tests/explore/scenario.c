@@ -18,6 +18,11 @@ static unsigned char byte_of(int writer, size_t number)
 	return (unsigned char)(writer << 4 | (int)(number + 1));
 }
 
+static uint64_t entry_of(int side)
+{
+	return weir_table_pack(ends[side].index, side, ends[side].generation);
+}
+
 static ssize_t send_from(int side, int writer, size_t from, size_t n, int flags)
 {
 	unsigned char bytes[BYTES_MAX];
@@ -26,7 +31,8 @@ static ssize_t send_from(int side, int writer, size_t from, size_t n, int flags)
 	for (size_t i = 0; i < n; i++)
 		bytes[i] = byte_of(writer, from + i);
 	trace("writes %zu", n);
-	ssize_t sent = n > 0 ? (ssize_t)weir_end_send_quick(&ends[side], bytes, n) : 0;
+	ssize_t sent = n == 0 ? 0 : (ssize_t)weir_end_send_quick(entry_of(side), ends[side].fd,
+	                                                         bytes, n);
 	if (sent == 0)
 		sent = weir_end_send(&ends[side], weir_span_of(&iov, 1), n, flags | MSG_NOSIGNAL);
 	trace("has written: %zd", sent);
@@ -41,7 +47,8 @@ static ssize_t receive(int side, size_t n, int flags)
 	MUST(t->logged + n <= LOG_MAX);
 	trace("reads %zu", n);
 	bool plain = n > 0 && !(flags & ~MSG_DONTWAIT);
-	ssize_t got = plain ? (ssize_t)weir_end_receive_quick(&ends[side], iov.iov_base, n) : 0;
+	ssize_t got = !plain ? 0 : (ssize_t)weir_end_receive_quick(entry_of(side), ends[side].fd,
+	                                                           iov.iov_base, n);
 	if (got == 0)
 		got = weir_end_receive(&ends[side], weir_span_of(&iov, 1), n, flags);
 	trace("has read: %zd", got);
