@@ -29,6 +29,7 @@ load helpers
 
 @test "sockets and files that are not ours" {
 	native_then_weir others
+	native_then_weir others-fortified
 }
 
 @test "calls by their numbers" {
@@ -37,4 +38,6 @@ load helpers
 
 @test "arguments that are seldom given" {
 	native_then_weir corners
+	WEIR_TEST_OPTIONS=(--quiet --fault read:delay=5ms)
+	under_weir corners epoll_in_three_ways
 }

@@ -46,3 +46,15 @@ beside() {
 	assert_hooked
 	! grep FAILED "$BATS_TEST_TMPDIR/weir"
 }
+
+# alone_says BEGINNING STATUS VARIABLE=VALUE: of a program with the library and that variable.
+alone_says() {
+	run -"$2" --separate-stderr bounded env LD_PRELOAD="$LIBWEIR" "$3" "$PROGRAMS/corners" epoll_in_three_ways
+	[[ $stderr == "weir: $1"* ]] || { echo "$stderr"; return 1; }
+}
+
+@test "wrong words in the environment" {
+	alone_says "WEIR_CAPACITY: 'wrong' is not a size " 125 WEIR_CAPACITY=wrong
+	alone_says "WEIR_FAULT 'wrong': column 1 " 125 WEIR_FAULT=wrong
+	alone_says "/no/such/folder/stats: No such file or directory" 0 WEIR_STATS=/no/such/folder/stats
+}

@@ -72,6 +72,37 @@ CASE(execveat_of_what_is_not_there)
 	hear(sv[1], "still");
 }
 
+static int wait_in_three_ways(int way, int epoll, struct epoll_event *event)
+{
+	struct timespec later = {10, 0};
+	if (way == 0)
+		return epoll_wait(epoll, event, 1, 10000);
+	if (way == 1)
+		return epoll_pwait(epoll, event, 1, 10000, NULL);
+	return epoll_pwait2(epoll, event, 1, &later, NULL);
+}
+
+/* An event says that there is a byte, or, where a rule delays it, that there will be one. */
+CASE(epoll_in_three_ways)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	struct timespec wrong = {0, 2000000000};
+	char byte = 0;
+	int sv[2];
+	pair_open(sv, SOCK_NONBLOCK);
+	int epoll = epoll_create1(0);
+	CHECK_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, sv[1], &event), 0);
+	CHECK_FAILS(epoll_pwait2(epoll, &event, 1, &wrong, NULL), EINVAL);
+	for (int i = 0; i < 12; i++) {
+		CHECK_EQ(write(sv[0], "x", 1), 1);
+		do
+			CHECK_EQ(wait_in_three_ways(i % 3, epoll, &event), 1);
+		while (read(sv[1], &byte, 1) < 0 && errno == EAGAIN);
+		CHECK_EQ(byte, 'x');
+	}
+	CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 0);
+}
+
 /* A file that a stream's number comes to stand for. */
 static FILE *reopened(const char *mode, int sv[2])
 {
