@@ -217,7 +217,7 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 	fires 1 write:eof:at=5:side=a a.rights:4=4 a.write:9=1 a.write:9=EPIPE sigpipe=1 b.takerights:9=4 \
 		b.read:9=1 b.read:9=0 b.write:3=3 a.read:3=3
 	fires 1 write:error=EIO:at=12 a.write:4=4 a.rights:4=4 a.writev:1+8=4 a.write:9=EIO a.write:1=1 \
-		b.read:9=4 b.takerights:9=4 b.read:9=5
+		b.read:4=4 b.takerights:9=4 b.read:9=5
 	fires 1 'write:hangup:match=cd' a.rights:1=1 a.say:abc=3 a.say:def=1 a.say:x=EPIPE b.takerights:1=1 \
 		b.read:9=4 b.read:9=0 b.write:1=EPIPE
 	fires 1 write:discard:when=2 a.rights:5=5 a.write:6=6 a.write:7=7 b.takerights:5=5 b.lost:6=0 b.read:99=7
