@@ -6,8 +6,10 @@
 #include "fault/draw.h"
 
 enum {
-	GROUPS_AHEAD = 128,          /* draws that are made at a time, each for eight calls */
+	GROUPS_AHEAD = 1024,         /* draws that are made at a time, each for eight calls */
 	PACED_AHEAD_NS_MAX = 1000000000, /* what passed was paid for; but for rounding */
+	BUCKET_NS = 10000000,
+	BUCKET_NS_MAX = 50000000,    /* a twentieth of a second */
 };
 
 static const struct weir_verdict pass = {.kind = WEIR_VERDICT_PASS, .limit = UINT64_MAX};
@@ -346,12 +348,21 @@ static struct weir_verdict decide_byte(const struct weir_fault_point *p,
 	return v;
 }
 
-/* A bucket that holds a hundredth of a second, filled evenly. Whoever finds it
- * empty waits for half of it, or for what he needs. */
+/* A bucket that holds a hundredth of a second, filled evenly. Who waited for it makes up for
+ * what he was woken late. */
+static uint64_t bucket_ns(struct weir_fault_state *s, uint64_t now)
+{
+	uint64_t late = s->paced_until && now > s->paced_until ? now - s->paced_until : 0;
+
+	s->paced_until = 0;
+	return late < BUCKET_NS_MAX - BUCKET_NS ? BUCKET_NS + late : BUCKET_NS_MAX;
+}
+
+/* Whoever finds the bucket empty waits for half of it, or for what he needs. */
 static struct weir_verdict pace(const struct weir_fault_point *p, uint32_t i)
 {
 	uint64_t rate = rule_of(p, i)->amount;
-	uint64_t now = os_now_ns(), window = 10 * 1000 * 1000;
+	uint64_t now = os_now_ns(), window = bucket_ns(p->state, now);
 	uint64_t *paced = &p->state->paced;
 
 	if (p->state->rule[i].fired == 0) {
@@ -370,6 +381,7 @@ static struct weir_verdict pace(const struct weir_fault_point *p, uint32_t i)
 		wanted = 1;
 	uint64_t until = *paced + (uint64_t)((double)wanted * 1e9 / (double)rate) + 1;
 	weir_fault_hold_until(p->state, until);
+	p->state->paced_until = until;
 	return held_now(p->state);
 }
 

@@ -47,6 +47,7 @@ struct weir_fault_state {
 	uint64_t calls;
 	uint64_t beyond;            /* bytes that passed and are not in the pipe's own count */
 	uint64_t paced;             /* rate=: the time up to which bytes are paid for, ns */
+	uint64_t paced_until;       /* until when the last call was to wait for that; 0: none */
 	struct weir_fault_rule_state rule[WEIR_RULES_MAX];
 };
 

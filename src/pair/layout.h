@@ -16,7 +16,7 @@
 #include "pipe/pipe.h"
 
 enum {
-	WEIR_LAYOUT_VERSION = 7,
+	WEIR_LAYOUT_VERSION = 8,
 	WEIR_SIDE_A = 0,            /* sv[0] of the socketpair call */
 	WEIR_SIDE_B = 1,
 	WEIR_COMM_SIZE = 16,        /* as prctl(PR_GET_NAME) */

@@ -11,7 +11,7 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(type, field) == (at), "the place of " #type "." #field)
 
-_Static_assert(WEIR_LAYOUT_VERSION == 7, "the layout below is version 7's");
+_Static_assert(WEIR_LAYOUT_VERSION == 8, "the layout below is version 8's");
 
 SIZE(struct weir_header, 320);
 SIZE(struct weir_life, 64);
@@ -21,7 +21,7 @@ SIZE(struct weir_end_shared, 72);
 SIZE(struct weir_sleeper, 24);
 SIZE(struct weir_rule, 560);
 SIZE(struct weir_fault_rule_state, 56);
-SIZE(struct weir_fault_state, 3584);
+SIZE(struct weir_fault_state, 3592);
 SIZE(struct weir_plan, 54752);
 
 AT(struct weir_header, magic, 0);
