@@ -26,7 +26,7 @@ static void await_writer(const struct weir_pipe_ref *ref)
 
 static void prepare(const struct weir_end *end)
 {
-	weir_pipe_want_hand_over(&end->in);
+	weir_pipe_want_hand_over(&end->in, WEIR_WANTED_MARKED);
 	await_writer(&end->in);
 	weir_end_make_exact(end, POLLIN);
 	weir_end_hand_over(end);

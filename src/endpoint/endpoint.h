@@ -43,6 +43,9 @@ ssize_t weir_end_receive_message(const struct weir_end *end, struct msghdr *msg,
  * work. 0 or -errno. */
 int weir_end_hand_over(const struct weir_end *end);
 
+/* The same with the writer lock. */
+int weir_end_hand_over_locked(const struct weir_end *end);
+
 /* Bytes that a receive would find now (FIONREAD). */
 uint64_t weir_end_available(const struct weir_end *end);
 

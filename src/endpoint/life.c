@@ -203,24 +203,28 @@ static bool hand_over_idle(const struct weir_end *end)
 	const struct weir_end_shared *reader = &end->slot->end[!end->side];
 	bool done = false;
 
-	if (load32_relaxed(&end->out.pipe->carrier) != WEIR_BY_RING || weir_pipe_lock(&end->out) != 0)
+	if (load32_relaxed(&end->out.pipe->carrier) != WEIR_BY_RING ||
+	    weir_pipe_try_lock_reader(&end->out) != 0)
 		return false;
 	if (load32_relaxed(&reader->peek_off) == 0 && load32_relaxed(&reader->rcvlowat) == 1 &&
 	    !weir_pipe_has_sleeper(end->out.pipe, 0))
 		done = weir_bell_hand_over_idle(&end->out, end->fd);
-	weir_pipe_unlock(&end->out);
+	weir_pipe_unlock_reader(&end->out);
 	return done;
+}
+
+int weir_end_hand_over_locked(const struct weir_end *end)
+{
+	return hand_over_idle(end) ? 0 : weir_bell_hand_over(&end->out, end->fd);
 }
 
 int weir_end_hand_over(const struct weir_end *end)
 {
-	if (hand_over_idle(end))
-		return 0;
 	int error = weir_pipe_lock_writer(&end->out);
 
 	if (error)
 		return error == -ESTALE ? 0 : error;
-	error = weir_bell_hand_over(&end->out, end->fd);
+	error = weir_end_hand_over_locked(end);
 	weir_pipe_unlock_writer(&end->out);
 	return error;
 }

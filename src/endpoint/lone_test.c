@@ -102,7 +102,7 @@ static void watch(struct weir_end end[2])
 
 static void want_hand_over(struct weir_end end[2])
 {
-	weir_pipe_want_hand_over(&end[1].in);
+	weir_pipe_want_hand_over(&end[1].in, WEIR_WANTED);
 }
 
 static void share(struct weir_end end[2])

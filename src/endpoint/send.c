@@ -83,7 +83,7 @@ static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, si
 		return WEIR_TO_KERNEL;
 	}
 	if (__builtin_expect(load32_relaxed(&pipe->hand_over), 0) &&
-	    weir_bell_hand_over(&end->out, end->fd) == 0)
+	    weir_end_hand_over_locked(end) == 0)
 		return WEIR_TO_KERNEL;
 	if (__builtin_expect(has_lost_peer(end), 0))
 		return -EPIPE;

@@ -203,7 +203,7 @@ WEIR_EXPORT int weir_inside_unmark(int fd)
 
 	if (error)
 		return finish(error, saved);
-	weir_pipe_want_hand_over(&end.in);
+	weir_pipe_want_hand_over(&end.in, WEIR_WANTED_MARKED);
 	error = weir_end_hand_over(&end);
 	return finish(error == -EPIPE ? 0 : error, saved);
 }

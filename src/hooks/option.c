@@ -235,7 +235,7 @@ void weir_adopt_options(const struct weir_end *end)
 	    weir_real()->setsockopt(end->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) == 0)
 		store32_relaxed(&shared->rcvlowat, (uint32_t)lowest);
 	if (os_getsockopt_int(end->fd, SO_PASSCRED) > 0)
-		weir_pipe_want_hand_over(&end->in);
+		weir_pipe_want_hand_over(&end->in, WEIR_WANTED);
 	if (os_timeout_ms(end->fd, SO_RCVTIMEO) >= 0 || os_timeout_ms(end->fd, SO_SNDTIMEO) >= 0)
 		store32_relaxed(&shared->timed, 1);
 	/* From now on this socket's queue holds bells, of which none is skipped. */
@@ -249,7 +249,7 @@ void weir_adopt_options(const struct weir_end *end)
 static void note_option(const struct weir_end *end, int option)
 {
 	if (option == SO_PASSCRED && os_getsockopt_int(end->fd, option) > 0) /* credentials come with the kernel's messages alone */
-		weir_pipe_want_hand_over(&end->in);
+		weir_pipe_want_hand_over(&end->in, WEIR_WANTED);
 	if (option == SO_RCVTIMEO || option == SO_SNDTIMEO)
 		store32_relaxed(&end->slot->end[end->side].timed, 1);
 }

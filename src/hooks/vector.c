@@ -43,7 +43,10 @@ static ssize_t receive_nowhere(const struct weir_end *end, int flags)
 	ssize_t n = weir_end_receive(end, weir_span_of(NULL, 0), 0,
 	                             flags & (MSG_PEEK | MSG_DONTWAIT));
 
-	return n == 0 && weir_end_available(end) > 0 ? -EFAULT : n;
+	uint32_t offset = load32_relaxed(&end->slot->end[end->side].peek_off);
+	uint64_t passed = (flags & MSG_PEEK) && offset ? offset - 1 : 0;
+
+	return n == 0 && weir_end_available(end) > passed ? -EFAULT : n;
 }
 
 static ssize_t send_nothing(const struct weir_end *end, int flags)

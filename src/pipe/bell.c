@@ -247,12 +247,12 @@ int weir_bell_hand_over(const struct weir_pipe_ref *ref, int fd)
 	return 0;
 }
 
-/* Who has asked for it may be receiving bells without locks (endpoint/bare.c). */
 bool weir_bell_hand_over_idle(const struct weir_pipe_ref *ref, int fd)
 {
 	struct weir_pipe *pipe = ref->pipe;
 
-	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING || load32_relaxed(&pipe->hand_over) ||
+	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING ||
+	    load32_relaxed(&pipe->hand_over) == WEIR_WANTED_MARKED ||
 	    load32_relaxed(&pipe->saturated) != WEIR_FLOWING ||
 	    load32_relaxed(&pipe->aside_used) != 0 || weir_pipe_used(ref) > 0 ||
 	    os_queued_out(fd) != 0)

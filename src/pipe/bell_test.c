@@ -368,7 +368,7 @@ static void busy_it_is_not(void)
 {
 	struct test_pipe t = test_pipe_open(CAPACITY);
 
-	store32_relaxed(&t.pipe->hand_over, 1);
+	store32_relaxed(&t.pipe->hand_over, WEIR_WANTED_MARKED);
 	CHECK(!handed_over_idle(&t));
 	store32_relaxed(&t.pipe->hand_over, 0);
 	fill_ring(&t);

@@ -165,9 +165,9 @@ void weir_pipe_watch(const struct weir_pipe_ref *ref, uint32_t watch)
 	weir_pipe_forget(ref);
 }
 
-void weir_pipe_want_hand_over(const struct weir_pipe_ref *ref)
+void weir_pipe_want_hand_over(const struct weir_pipe_ref *ref, uint32_t how)
 {
-	store32_ordered(&ref->pipe->hand_over, 1);
+	or32_ordered(&ref->pipe->hand_over, how);
 	weir_pipe_forget(ref);
 }
 

@@ -51,6 +51,11 @@ enum weir_watch {
 	WEIR_WATCH_EDGES = 4,       /* the reader's end: each write is an event of its own */
 };
 
+enum weir_wanted {
+	WEIR_WANTED = 1,            /* with the next write */
+	WEIR_WANTED_MARKED = 3,     /* and behind a marker: the reader looks for it without locks */
+};
+
 /* A direction given to the kernel for good (descriptor passing, urgent data). */
 enum weir_carrier {
 	WEIR_BY_RING,
@@ -109,7 +114,7 @@ struct weir_pipe {
 	weir_word64 shape;          /* of origin, mask, limit and writable_room */
 	weir_doubled generation;    /* of the slot: a reference to an older one is void */
 	weir_word32 suspect;        /* times the writer still asks whether its peer lives */
-	weir_word32 hand_over;      /* the reader wants the kernel to carry from now on */
+	weir_word32 hand_over;      /* the reader wants the kernel to carry (enum weir_wanted) */
 	weir_word32 reader_life;    /* of who last read (pair/life.h); 0: unknown, ask */
 	weir_word32 limit_given;    /* somebody chose it: SO_SNDBUF changes nothing */
 	weir_doubled aside_owner;   /* the thread that appends them; 0: the next writer */
@@ -194,7 +199,7 @@ void weir_pipe_forget(const struct weir_pipe_ref *ref);
  * carry from now on. */
 void weir_pipe_suspect(const struct weir_pipe_ref *ref, uint32_t times);
 void weir_pipe_watch(const struct weir_pipe_ref *ref, uint32_t watch);
-void weir_pipe_want_hand_over(const struct weir_pipe_ref *ref);
+void weir_pipe_want_hand_over(const struct weir_pipe_ref *ref, uint32_t how);
 
 /* Lock and unlock. -EDEADLK: this very thread holds it (a signal handler),
  * -ESTALE: the pipe has gone; in both cases nothing is locked. */

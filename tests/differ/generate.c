@@ -88,6 +88,7 @@ struct world {
 	int filled_object; /* -1: no fill is to be undone */
 	bool edges_out; /* EPOLLET with EPOLLOUT */
 	bool restarts[ACTORS]; /* by process: what its handler of SIGUSR1 does */
+	bool handler_sends; /* that of the first process */
 	bool urgent; /* MSG_OOB */
 	bool over;
 };
@@ -685,7 +686,8 @@ static void fill(struct world *w, int actor, int place)
 	if (!o || o->kind != END || w->filled_object >= 0)
 		return;
 	struct way *out = way_out(w, o);
-	if (out->write_ended || out->charge || !is_certain(w, o, out) || is_awaited(w, o))
+	if (out->write_ended || out->charge || !is_certain(w, o, out) || is_awaited(w, o) ||
+	    anybody(w, true))
 		return;
 	struct call *c = add(w, actor, CALL_fill);
 	c->a[0] = place;
@@ -916,9 +918,10 @@ static void pass(struct world *w, int actor)
 	if (object >= 0 && w->object[object].kind == END &&
 	    !(clean && out->bytes == 0 && has_receiver(w, o)))
 		return;
-	struct call *c = add(w, actor, CALL_sendfd);
+	struct call *c = add(w, actor, one_in(w, 4) ? CALL_sendfds : CALL_sendfd);
 	c->a[0] = by;
 	c->a[3] = what;
+	c->a[4] = c->number == CALL_sendfds ? what : 0; /* twice */
 	c->a[2] = send_flags(w) & ~MSG_OOB;
 	int total = lengths(w, c);
 	if (total == 0) {
@@ -1128,6 +1131,7 @@ static void interrupt(struct world *w, int actor)
 	if (c->number == CALL_recv)
 		take(w, o, c->a[1], c->a[2]);
 	w->restarts[process] = false;
+	w->handler_sends = false;
 }
 
 /* ---- what moves no bytes ---- */
@@ -1320,17 +1324,26 @@ static void transfer(struct world *w, int actor)
 		if (out->full || !is_certain(w, o, out) || !fits(out, n, 1 + n / 4096) ||
 		    is_awaited(w, o))
 			return;
-		struct call *c = add(w, actor, CALL_sendfile);
+		struct call *c = add(w, actor, one_in(w, 2) ? CALL_sendfile : CALL_sendpart);
 		c->a[0] = end;
 		c->a[1] = file;
 		c->a[2] = n;
+		c->a[3] = c->number == CALL_sendpart ? below(w, 20000) : 0;
 		out->charge += n + n / 3 + (2 + n / 4096) * MESSAGE_CHARGE;
 		out->known = false;
 		return;
 	}
 	if (to < 0 || in->full || out->full || is_read(w, o) || is_awaited(w, o))
 		return;
-	struct call *c = add(w, actor, CALL_splice);
+	if (one_in(w, 5)) { /* what no socket can do */
+		struct call *c = add(w, actor, one_in(w, 2) ? CALL_tee : CALL_sendfile);
+		c->a[0] = one_in(w, 2) ? end : to;
+		c->a[1] = c->number == CALL_tee ? to : end;
+		c->a[2] = 1 + below(w, 100);
+		in->known = out->known = false;
+		return;
+	}
+	struct call *c = add(w, actor, one_in(w, 2) ? CALL_splice : CALL_splicef);
 	bool inwards = one_in(w, 2);
 	int n = 1 + below(w, 3000);
 	if (inwards && !fits(out, n, 1)) {
@@ -1340,6 +1353,7 @@ static void transfer(struct world *w, int actor)
 	c->a[0] = inwards ? from : end;
 	c->a[1] = inwards ? end : to;
 	c->a[2] = n;
+	c->a[3] = c->number == CALL_splicef ? below(w, 16) & ~2 : 0;
 	if (inwards) {
 		out->charge += n + n / 3 + 2 * MESSAGE_CHARGE;
 		out->known = false;
@@ -1439,6 +1453,17 @@ static void execute(struct world *w, int actor)
 	}
 }
 
+/* What the handler sends, and where its descriptor has gone to, is not followed. */
+static void send_somewhere(struct world *w)
+{
+	for (int i = 0; i < w->pairs; i++)
+		for (int side = 0; side < 2; side++) {
+			w->pair[i].way[side].known = false;
+			w->pair[i].way[side].charge += 16 + MESSAGE_CHARGE;
+			disturb(w, i, side);
+		}
+}
+
 static void let_go(struct world *w)
 {
 	int actor = 1 + below(w, ACTORS - 1);
@@ -1451,8 +1476,13 @@ static void let_go(struct world *w)
 			struct call *c = add(w, 0, CALL_sigaction);
 			c->a[0] = below(w, 2);
 			w->restarts[0] = c->a[0];
+			w->handler_sends = one_in(w, 4);
+			c->a[2] = w->handler_sends ? 1 + below(w, 15) : 0;
+			c->a[1] = w->handler_sends ? below(w, PLACES) : 0;
 		}
 		add(w, 0, CALL_signal)->a[0] = actor;
+		if (w->handler_sends)
+			send_somewhere(w);
 		if (w->restarts[a->process])
 			return;
 	}
