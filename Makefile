@@ -336,9 +336,11 @@ differ: $(B)/differ/differ $(patsubst %,%.so,$(canaries))
 
 fuzz: all $(B)/differ/differ
 	$(B)/differ/differ fuzz --weir $(B)/weir --keep $(B)/differ/found --programs 1000000000 --calls $(CALLS)
-	for capacity in 1 2 3 7 10 64 100 1000 4096 4097 10000 65536 212992 300000; do \
+	for capacity in 1 2 3 7 10 64 100 1000 4096 4097 10000 65536 212992 300000 \
+			$$(shuf -i 1-300 -n 13) $$(shuf -i 301-300000 -n 13); do \
+		echo "# capacity $$capacity"; \
 		$(B)/differ/differ fuzz --weir $(B)/weir --keep $(B)/differ/found --programs 1000000000 \
-			--calls $$(($(CALLS) / 140)) --capacity $$capacity || exit 1; done
+			--calls $$(($(CALLS) / 400)) --capacity $$capacity || exit 1; done
 
 # The parsers of what people write, under libFuzzer (clang has it, gcc has not). What
 # it finds stays in build/fuzz. The canary is a parser that breaks its promise.

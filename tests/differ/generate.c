@@ -569,8 +569,8 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 		length = lengths(w, c);
 	else
 		c->a[1] = length = a_length(w);
-	/* The kernel has room behind a full ring; and tells it in two steps where a receive is to
-	 * wait for more (differences/). */
+	/* The kernel has room behind a full ring (differences/). Where SO_RCVLOWAT is to go along to
+	 * the kernel, a byte that ends the bells comes first: who is woken sees that, or both. */
 	if (o && o->kind == END &&
 	    (way_out(w, o)->full || (anybody(w, true) && w->object[o->peer].lowest > 1)))
 		flags &= ~MSG_OOB;
@@ -644,8 +644,8 @@ static void misuse(struct world *w, int actor, int place, enum call_number numbe
 {
 	struct object *o = object_at(w, w->actor[actor].process, place);
 
-	if (o && o->kind == END && (way_in(w, o)->full || way_out(w, o)->nibbled ||
-	                            !fits(way_out(w, o), 100, 1)))
+	if (o && o->kind == END &&
+	    (way_in(w, o)->full || way_out(w, o)->nibbled || !fits(way_out(w, o), 100, 1)))
 		return;
 	struct call *c = add(w, actor, number);
 	c->a[0] = place;
