@@ -60,7 +60,7 @@ ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t co
 /* The short ways are inlined into a function of their own, to which the hook jumps: what
  * is not ours, it passes on without a register saved. */
 #define WEIR_WITHIN __attribute__((always_inline))
-#define WEIR_APART __attribute__((noinline))
+#define WEIR_APART __attribute__((noinline, hot, aligned(64)))
 
 /* May a call of that length and those flags take a short way (endpoint/lone.h,
  * weir_end_send_quick)? The flags change nothing in one that succeeds at once, and rules
