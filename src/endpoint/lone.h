@@ -7,8 +7,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "endpoint/endpoint.h"
-#include "pair/calm.h"
+#include "endpoint/faulty.h"
 
 /* What the program gives: one buffer, or, where `pieces` is not NULL, several. */
 struct weir_place {
@@ -33,12 +32,6 @@ static inline bool weir_lone_is_calm(const struct weir_pipe *pipe, int op, uint6
 		return false;
 	text = load32_relaxed(&pipe->calm[op].text);
 	return text == 0 || (bytes && weir_fault_is_vain(weir_session.plan, text, bytes, n));
-}
-
-static inline void weir_lone_count(struct weir_pipe *pipe, int op, uint64_t rules)
-{
-	if (__builtin_expect(rules != 0, 0))
-		weir_calm_passes(pipe, op);
 }
 
 static inline void weir_lone_gather(unsigned char *to, const struct weir_place *from, size_t n)
@@ -74,6 +67,22 @@ static inline void weir_lone_scatter(const struct weir_place *to, const unsigned
 	memcpy(piece->iov_base, from, n);
 }
 
+static inline size_t weir_lone_put(struct weir_lone *l, struct weir_place from, size_t n)
+{
+	unsigned char *to = weir_lone_room(l, n);
+
+	if (__builtin_expect(!to, 0))
+		return 0;
+	weir_lone_gather(to, &from, n);
+	weir_lone_publish(l, n);
+	return n;
+}
+
+/* The same of one buffer, or none (NULL), in a call that is not counted in the pipe: with a
+ * look at the state of the faults. */
+size_t weir_lone_put_looking(struct weir_lone *l, uint64_t entry, const void *bytes, size_t n);
+size_t weir_lone_take_looking(struct weir_lone *l, uint64_t entry, void *bytes, size_t n);
+
 /* Both move `n` bytes, at least 1, of a place that has them. `entry`: what the table says of
  * the descriptor `fd`. 0 where the call is not of this kind: nothing has moved. */
 static inline __attribute__((always_inline)) size_t weir_lone_send(uint64_t entry,
@@ -85,16 +94,15 @@ static inline __attribute__((always_inline)) size_t weir_lone_send(uint64_t entr
 		return 0;
 	struct weir_pipe *pipe = l->ref.pipe;
 	uint64_t rules = load64_relaxed(&pipe->rules_write);
-	unsigned char *to = NULL;
-	if (weir_lone_is_calm(pipe, WEIR_OP_WRITE, rules, from.bytes, n))
-		to = weir_lone_room(l, n);
-	if (__builtin_expect(to != NULL, 1)) {
-		weir_lone_gather(to, &from, n);
-		weir_lone_publish(l, n);
-		weir_lone_count(pipe, WEIR_OP_WRITE, rules);
+	if (__builtin_expect(weir_lone_is_calm(pipe, WEIR_OP_WRITE, rules, from.bytes, n), 1)) {
+		n = weir_lone_put(l, from, n);
+		if (__builtin_expect(rules != 0, 0) && n > 0)
+			weir_calm_passes(pipe, WEIR_OP_WRITE);
+	} else {
+		n = weir_lone_put_looking(l, entry, from.bytes, n);
 	}
 	weir_lone_leave_writer(l);
-	return to ? n : 0;
+	return n;
 }
 
 static inline __attribute__((always_inline)) size_t weir_lone_receive(uint64_t entry, int fd,
@@ -108,19 +116,22 @@ static inline __attribute__((always_inline)) size_t weir_lone_receive(uint64_t e
 	struct weir_pipe *pipe = l->ref.pipe;
 	uint64_t rules = load64_relaxed(&pipe->rules_read);
 	const unsigned char *from = weir_lone_bytes(l, &n);
-	if (!weir_lone_is_calm(pipe, WEIR_OP_READ, rules, from, n))
-		from = NULL;
-	if (__builtin_expect(from != NULL, 1)) {
+	if (__builtin_expect(!from, 0)) {
+		n = 0;
+	} else if (__builtin_expect(weir_lone_is_calm(pipe, WEIR_OP_READ, rules, from, n), 1)) {
 		weir_lone_scatter(&to, from, n);
 		weir_lone_consume(l, n);
-		weir_lone_count(pipe, WEIR_OP_READ, rules);
-		/* A handler that came meanwhile may have found the ring full. */
-		if (__builtin_expect(load64_relaxed(&l->who[WEIR_OP_READ]) != entry, 0) &&
-		    load32_ordered(&pipe->saturated) != WEIR_FLOWING)
-			weir_end_settle_room(entry, fd);
+		if (__builtin_expect(rules != 0, 0))
+			weir_calm_passes(pipe, WEIR_OP_READ);
+	} else {
+		n = weir_lone_take_looking(l, entry, to.bytes, n);
 	}
+	/* A handler that came meanwhile may have found the ring full. */
+	if (__builtin_expect(load64_relaxed(&l->who[WEIR_OP_READ]) != entry, 0) && n > 0 &&
+	    load32_ordered(&pipe->saturated) != WEIR_FLOWING)
+		weir_end_settle_room(entry, fd);
 	weir_lone_leave_reader(l);
-	return from ? n : 0;
+	return n;
 }
 
 #endif

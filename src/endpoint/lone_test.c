@@ -122,8 +122,8 @@ static void set_capacity(struct weir_end end[2])
 
 static void add_rule(struct weir_end end[2])
 {
-	store64_relaxed(&end[0].out.pipe->rules_write, 1);
-	store64_relaxed(&end[0].out.pipe->rules_read, 1);
+	store64_relaxed(&end[0].out.pipe->rules_write, WEIR_DONE_BIT);
+	store64_relaxed(&end[0].out.pipe->rules_read, WEIR_DONE_BIT);
 }
 
 static void come_near(struct weir_end end[2])
