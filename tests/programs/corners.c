@@ -72,6 +72,20 @@ CASE(execveat_of_what_is_not_there)
 	hear(sv[1], "still");
 }
 
+CASE(a_pair_of_the_child_of_a_vfork)
+{
+	int status;
+	pid_t pid = vfork();
+	if (pid == 0) {
+		int sv[2];
+		char byte = 0;
+		_exit(socketpair(AF_UNIX, SOCK_STREAM, 0, sv) != 0 || write(sv[0], "x", 1) != 1 ||
+		      read(sv[1], &byte, 1) != 1 || byte != 'x');
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
 static int wait_in_three_ways(int way, int epoll, struct epoll_event *event)
 {
 	struct timespec later = {10, 0};
