@@ -48,7 +48,7 @@ bool weir_pipe_reader_sees(const struct weir_pipe_ref *ref, struct weir_pipe_see
 
 	*seen = (struct weir_pipe_seen){.head = head, .tail = tail};
 	return head == load64_relaxed(&pipe->head_again) && tail - head <= ref->span_mask + 1 &&
-	       may_be_ahead(load64_relaxed(&pipe->tail_again), tail, UINT64_MAX / 2) &&
+	       may_be_ahead(load64_relaxed(&pipe->tail_again), tail, ref->span_mask + 1 - (tail - head)) &&
 	       (tail == head || shape_is_sound(ref, seen));
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/test_random.h"
+#include "pipe/check.h"
 #include "pipe/test_pipe.h"
 
 enum { STREAM = 200000, PIECE_MAX = 300 };
@@ -588,6 +589,20 @@ static void damage_is_noticed(void)
 	test_pipe_close(&t);
 }
 
+/* Both copies of a position are damaged, and neither is behind the other. */
+static void damage_of_both_is_noticed(void)
+{
+	struct test_pipe t = test_pipe_open(64);
+
+	store64_relaxed(&t.pipe->tail, 16);
+	store64_relaxed(&t.pipe->tail_again, UINT64_C(1) << 55);
+	CHECK(!weir_pipe_is_valid(&t.ref));
+	store64_relaxed(&t.pipe->tail_again, TEST_SPAN);
+	struct weir_pipe_seen seen;
+	CHECK(weir_pipe_reader_sees(&t.ref, &seen)); /* a writer may be about to publish them */
+	test_pipe_close(&t);
+}
+
 /* Who dies of it leaves a lock whose next owner would make the positions agree again. */
 static void damage_stays_noticed(void)
 {
@@ -744,6 +759,7 @@ int main(void)
 	RUN(handlers_at_any_moment);
 	RUN(damage_is_noticed);
 	RUN(damage_stays_noticed);
+	RUN(damage_of_both_is_noticed);
 	RUN(each_byte_matters_or_not);
 	RUN(two_threads);
 	return weir_test_end();
