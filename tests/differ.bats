@@ -41,7 +41,7 @@ fuzz() {
 caught() {
 	local WEIR_LIBRARY=$BUILD/canaries/$1.so
 	export WEIR_LIBRARY
-	run -1 fuzz --seed 1 --shrink 0 "${@:2}"
+	run -1 fuzz --seed 1 --shrink 0 --differences 1 "${@:2}"
 	unset WEIR_LIBRARY
 	[[ $output == *"differs: seed "* ]]
 }

@@ -48,22 +48,6 @@ static ssize_t send_file(const struct weir_end *end, int in, off64_t *offset, si
 	return total ? (ssize_t)total : n;
 }
 
-WEIR_EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
-{
-	struct weir_end end;
-
-	if (!weir_end_of(out, &end) || weir_marked(in) || count == 0)
-		return weir_real()->sendfile64(out, in, offset, count);
-	ssize_t n = send_file(&end, in, offset, count);
-	return n == WEIR_TO_KERNEL ? weir_real()->sendfile64(out, in, offset, count)
-	                           : weir_result(n);
-}
-
-WEIR_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
-{
-	return sendfile64(out, in, offset, count);
-}
-
 /* What the pipe has next, up to `len` bytes, which stay in it. */
 static ssize_t look_into(int in, void *bytes, size_t len, unsigned int flags)
 {
@@ -148,10 +132,39 @@ static ssize_t splice_out(const struct weir_end *end, int out, size_t len, unsig
 static const unsigned int known_flags =
         SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 
+/* The kernel refuses to splice there. */
+static bool appends(int fd)
+{
+	return os_call(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0) & O_APPEND;
+}
+
 /* One side of a splice must be; the kernel refuses the rest before it moves. */
 static bool is_pipe(int fd)
 {
 	return os_call(SYS_fcntl, fd, F_GETPIPE_SZ, 0, 0, 0, 0) > 0;
+}
+
+WEIR_EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
+{
+	struct weir_end end;
+
+	/* Into a pipe, it is a splice; anything else takes nothing from a socket. */
+	if (!offset && count > 0 && weir_end_of(in, &end) && is_pipe(out)) {
+		ssize_t got = splice_out(&end, out, count,
+		                         os_nonblocking(in) ? SPLICE_F_NONBLOCK : 0);
+		return got == WEIR_TO_KERNEL ? weir_real()->sendfile64(out, in, offset, count)
+		                             : weir_result(got);
+	}
+	if (!weir_end_of(out, &end) || weir_marked(in) || count == 0)
+		return weir_real()->sendfile64(out, in, offset, count);
+	ssize_t n = send_file(&end, in, offset, count);
+	return n == WEIR_TO_KERNEL ? weir_real()->sendfile64(out, in, offset, count)
+	                           : weir_result(n);
+}
+
+WEIR_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
+{
+	return sendfile64(out, in, offset, count);
 }
 
 WEIR_EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len,
@@ -161,7 +174,7 @@ WEIR_EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, siz
 	ssize_t n = WEIR_TO_KERNEL;
 
 	if (len > 0 && !in_at && !out_at && !(flags & ~known_flags)) {
-		if (weir_end_of(out, &end) && is_pipe(in))
+		if (weir_end_of(out, &end) && is_pipe(in) && !appends(out))
 			n = splice_in(&end, in, len, flags);
 		else if (weir_end_of(in, &end) && is_pipe(out))
 			n = splice_out(&end, out, len, flags);

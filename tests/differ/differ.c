@@ -5,8 +5,8 @@
  *	differ show FILE                runs one here: natively, or under `weir run`
  *	differ generate SEED            prints one
  *
- * Options: --weir PROGRAM, --seed N, --programs N, --calls N, --seconds N (each ends it), --keep FOLDER (for
- * what differs), --shrink SECONDS, --times N (each program of a check), --capacity N (a model of queues so
+ * Options: --weir PROGRAM, --seed N, --programs N, --calls N, --seconds N, --differences N (each ends
+ * it), --keep FOLDER (for what differs), --shrink SECONDS, --times N (each program of a check), --capacity N (a model of queues so
  * large is the judge, not the kernel). */
 #include <errno.h>
 #include <signal.h>
@@ -25,7 +25,6 @@
 enum {
 	BATCH = 16, /* programs that are under way at a time */
 	SHRINK_MS_MAX = 400, /* a shorter program that waits for good is none */
-	DIFFERENCES_MAX = 5,
 };
 
 struct options {
@@ -38,6 +37,7 @@ struct options {
 	long seconds;
 	int times;
 	int shrink; /* seconds */
+	int differences; /* that end it */
 	size_t capacity; /* 0: the kernel is the judge, not the model */
 };
 
@@ -46,7 +46,8 @@ static struct options options = {.weir = "build/weir",
                                  .calls = 0x7fffffffffffL,
                                  .seconds = 0x7fffffffL,
                                  .times = 1,
-                                 .shrink = 20};
+                                 .shrink = 20,
+                                 .differences = 5};
 static struct worker native, under_weir;
 
 /* ---- comparing ---- */
@@ -307,7 +308,7 @@ static int fuzz(void)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	time_t until = time(NULL) + options.seconds;
 	while (programs < options.programs && calls < options.calls && time(NULL) < until &&
-	       found < DIFFERENCES_MAX) {
+	       found < options.differences) {
 		int batch = options.programs - programs < BATCH ? (int)(options.programs - programs)
 		                                                : BATCH;
 		for (int i = 0; i < batch; i++) {
@@ -443,6 +444,8 @@ static char **parse_options(char **argv)
 			options.shrink = atoi(value);
 		else if (strcmp(*argv, "--capacity") == 0)
 			options.capacity = strtoull(options.bound = value, NULL, 10);
+		else if (strcmp(*argv, "--differences") == 0)
+			options.differences = atoi(value);
 		else if (strcmp(*argv, "--times") == 0)
 			options.times = atoi(value);
 		else
