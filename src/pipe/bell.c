@@ -43,6 +43,14 @@ static void lower_sndbuf(struct weir_pipe *pipe, int fd)
 	}
 }
 
+/* So far that another bell fits, and no further: the kernel still says that there is no room,
+ * as the queue is more than a quarter full. (It doubles the value.) */
+static void widen_sndbuf(struct weir_pipe *pipe, int fd)
+{
+	store32_relaxed(&pipe->lowered, WEIR_PERHAPS_LOWERED);
+	os_setsockopt_int(fd, SO_SNDBUF, os_queued_out(fd));
+}
+
 static int ring_another(struct weir_pipe *pipe, int fd, uint32_t bells)
 {
 	int error = send_byte(fd, BELL);
@@ -60,9 +68,12 @@ static int ring_another(struct weir_pipe *pipe, int fd, uint32_t bells)
  * count against POLLOUT, the queue is long meanwhile. */
 static int ring_edge(struct weir_pipe *pipe, int fd, uint32_t bells)
 {
-	if (bells >= EDGES_MAX || load32_relaxed(&pipe->saturated))
+	if (bells >= EDGES_MAX)
 		return 0;
-	raise_sndbuf(pipe, fd);
+	if (load32_relaxed(&pipe->saturated) != WEIR_FLOWING)
+		widen_sndbuf(pipe, fd);
+	else
+		raise_sndbuf(pipe, fd);
 	return ring_another(pipe, fd, bells);
 }
 

@@ -688,7 +688,9 @@ static int by_place(const void *a, const void *b)
 {
 	const struct epoll_event *x = a, *y = b;
 
-	return (x->data.u64 > y->data.u64) - (x->data.u64 < y->data.u64);
+	if (x->data.u64 != y->data.u64)
+		return x->data.u64 < y->data.u64 ? -1 : 1;
+	return (x->events > y->events) - (x->events < y->events);
 }
 
 /* Which of several ready ones come first is the kernel's choice: where not all may come, only

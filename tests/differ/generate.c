@@ -1472,11 +1472,12 @@ static void let_go(struct world *w)
 	if (!a->there || a->waiting == WAITS_NOT)
 		return;
 	if (one_in(w, 2)) {
-		if (one_in(w, 2)) {
+		/* What a handler sends into a call that it interrupts, only time puts in or out. */
+		if (one_in(w, 2) || (w->handler_sends && a->pair >= 0)) {
 			struct call *c = add(w, 0, CALL_sigaction);
 			c->a[0] = below(w, 2);
 			w->restarts[0] = c->a[0];
-			w->handler_sends = one_in(w, 4);
+			w->handler_sends = a->pair < 0 && one_in(w, 4);
 			c->a[2] = w->handler_sends ? 1 + below(w, 15) : 0;
 			c->a[1] = w->handler_sends ? below(w, PLACES) : 0;
 		}
