@@ -51,7 +51,7 @@ caught() {
 }
 
 @test "a library that forgets to take bells is caught" {
-	caught weir_bell_settle --programs 1000
+	caught weir_bell_settle --programs 10000
 }
 
 @test "a library whose bytes are wrong where they wrap is caught by the model" {
