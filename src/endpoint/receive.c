@@ -279,12 +279,11 @@ static WEIR_SELDOM ssize_t go_on(const struct weir_end *end, struct weir_span sp
 static WEIR_SELDOM ssize_t peek_on(const struct weir_end *end, struct weir_span *span, size_t len,
                                    int flags, struct message *message, uint64_t *since)
 {
-	ssize_t n = 0;
+	ssize_t n = may_go_on(end, 0, len, flags) ? go_on(end, *span, 0, len, flags, message) : 0;
 
-	if (may_go_on(end, 0, len, flags))
-		n = go_on(end, *span, 0, len, flags, message);
-	if (n == 0)
-		n = wait_behind(end, flags, since);
+	if (n > 0)
+		return n;
+	n = wait_behind(end, flags, since);
 	return n == WEIR_WAIT_AGAIN
 	               ? receive_on(end, span, len, flags, NOT_TRIED, 0, message, since)
 	               : n;
