@@ -313,8 +313,9 @@ static int wait_input_polling(const struct weir_end *end, int flags)
 		os_getsockopt_int(end->fd, SO_ERROR); /* Linux takes it here, and tells nobody */
 		return WEIR_WAIT_ENDED;
 	}
-	if (os_poll_wait(end->fd, POLLIN, os_timeout_ms(end->fd, SO_RCVTIMEO)) <= 0)
-		return WEIR_WAIT_ENDED;
+	int events = os_poll_wait(end->fd, POLLIN, os_timeout_ms(end->fd, SO_RCVTIMEO));
+	if (events <= 0)
+		return events; /* what a handler sent is not this call's */
 	return os_recv_now(end->fd, &byte, 1, MSG_PEEK) == 1 ? WEIR_WAIT_AGAIN : WEIR_WAIT_ENDED;
 }
 

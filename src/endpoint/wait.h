@@ -18,8 +18,8 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
  * on the socket, and was kept from the bells, goes along. Does the kernel carry now? Both locks. */
 bool weir_end_follow(const struct weir_end *end);
 
-/* Waits for more of what the kernel carries, in mid-transfer: WEIR_WAIT_AGAIN, or
- * WEIR_WAIT_ENDED. */
+/* Waits for more of what the kernel carries, in mid-transfer: WEIR_WAIT_AGAIN, or else the
+ * call ends with what it has. */
 int weir_wait_behind(const struct weir_end *end, int flags);
 
 /* A receive that began in the ring, and may go on behind it (behind.c). */

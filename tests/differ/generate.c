@@ -1464,6 +1464,13 @@ static void send_somewhere(struct world *w)
 		}
 }
 
+/* A handler may send into the receive that it ends. One that goes on would take that, and one
+ * that waits for room may find some: only time says. */
+static bool may_be_sent_into(const struct world *w, const struct actor_state *a)
+{
+	return a->pair < 0 || (a->waiting == WAITS_READING && !w->restarts[a->process]);
+}
+
 static void let_go(struct world *w)
 {
 	int actor = 1 + below(w, ACTORS - 1);
@@ -1472,12 +1479,11 @@ static void let_go(struct world *w)
 	if (!a->there || a->waiting == WAITS_NOT)
 		return;
 	if (one_in(w, 2)) {
-		/* What a handler sends into a call that it interrupts, only time puts in or out. */
-		if (one_in(w, 2) || (w->handler_sends && a->pair >= 0)) {
+		if (one_in(w, 2) || (w->handler_sends && !may_be_sent_into(w, a))) {
 			struct call *c = add(w, 0, CALL_sigaction);
 			c->a[0] = below(w, 2);
 			w->restarts[0] = c->a[0];
-			w->handler_sends = a->pair < 0 && one_in(w, 4);
+			w->handler_sends = may_be_sent_into(w, a) && one_in(w, 4);
 			c->a[2] = w->handler_sends ? 1 + below(w, 15) : 0;
 			c->a[1] = w->handler_sends ? below(w, PLACES) : 0;
 		}
