@@ -1335,11 +1335,13 @@ static void transfer(struct world *w, int actor)
 	}
 	if (to < 0 || in->full || out->full || is_read(w, o) || is_awaited(w, o))
 		return;
-	if (one_in(w, 5)) { /* what no socket can do */
+	if (one_in(w, 5)) { /* what no socket can do; but sendfile into a pipe does, and may wait */
 		struct call *c = add(w, actor, one_in(w, 2) ? CALL_tee : CALL_sendfile);
-		c->a[0] = one_in(w, 2) ? end : to;
-		c->a[1] = c->number == CALL_tee ? to : end;
 		c->a[2] = 1 + below(w, 100);
+		bool waits_for_some = c->number == CALL_sendfile &&
+		                      receive_may_wait(w, o, c->a[2], 0, 1);
+		c->a[0] = one_in(w, 2) || waits_for_some ? end : to;
+		c->a[1] = c->number == CALL_tee ? to : end;
 		in->known = out->known = false;
 		return;
 	}
