@@ -43,6 +43,8 @@ static inline void weir_lone_gather(unsigned char *to, const struct weir_place *
 		return;
 	}
 	for (; n > piece->iov_len; piece++) {
+		if (piece->iov_len == 0) /* it may have no base */
+			continue;
 		memcpy(to, piece->iov_base, piece->iov_len);
 		to += piece->iov_len;
 		n -= piece->iov_len;
@@ -60,6 +62,8 @@ static inline void weir_lone_scatter(const struct weir_place *to, const unsigned
 		return;
 	}
 	for (; n > piece->iov_len; piece++) {
+		if (piece->iov_len == 0)
+			continue;
 		memcpy(piece->iov_base, from, piece->iov_len);
 		from += piece->iov_len;
 		n -= piece->iov_len;
