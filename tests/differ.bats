@@ -6,9 +6,13 @@ load helpers
 
 DIFFER=$BUILD/differ/differ
 
-# fuzz OPTION...
+# fuzz OPTION...: its output passes through a file, as who hangs keeps it open.
 fuzz() {
-	bounded "$DIFFER" fuzz --weir "$WEIR" --keep "$BATS_TEST_TMPDIR" "$@"
+	local status=0
+	bounded "$DIFFER" fuzz --weir "$WEIR" --keep "$BATS_TEST_TMPDIR" "$@" \
+		>"$BATS_TEST_TMPDIR/out" 2>&1 || status=$?
+	cat "$BATS_TEST_TMPDIR/out"
+	return "$status"
 }
 
 @test "programs that once differed agree" {

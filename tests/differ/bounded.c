@@ -16,6 +16,7 @@ enum { READER = 1, WRITER = 2 };
 struct queue {
 	unsigned char bytes[BYTES_MAX];
 	size_t used;
+	size_t wish; /* room that wakes whoever waits, left by one who was interrupted; 0: none */
 	bool ended; /* nothing more goes in */
 };
 
@@ -202,19 +203,39 @@ static void move_in(struct model *m, struct queue *q, struct waiting *w)
 
 /* A writer that sleeps is left alone until there is room for half the bound, or for all that it
  * has, or for everything. */
-static bool is_woken(const struct model *m, const struct queue *q, const struct waiting *w)
+static size_t wish_of(const struct model *m, const struct waiting *w)
 {
 	size_t half = m->capacity / 2 ? m->capacity / 2 : 1, left = w->size - w->done;
 
-	return q->used == 0 || room(m, q) >= (left < half ? left : half);
+	return left < half ? left : half;
+}
+
+static bool is_enough(const struct model *m, const struct queue *q, size_t wish)
+{
+	return q->used == 0 || room(m, q) >= wish;
+}
+
+static bool is_woken(const struct model *m, const struct queue *q, const struct waiting *w)
+{
+	return is_enough(m, q, wish_of(m, w)) || (q->wish && is_enough(m, q, q->wish));
+}
+
+/* A wish that came true has been told to whoever waits. */
+static void forget_wishes(struct model *m)
+{
+	for (int side = 0; side < 2; side++)
+		if (is_enough(m, &m->queue[side], m->queue[side].wish))
+			m->queue[side].wish = 0;
 }
 
 static bool send_some(struct model *m, struct waiting *w)
 {
 	struct queue *q = &m->queue[w->side];
 
-	if (!q->ended && (!w->waits || is_woken(m, q, w)))
+	if (!q->ended && (!w->waits || is_woken(m, q, w))) {
+		q->wish = w->waits ? 0 : q->wish;
 		move_in(m, q, w);
+	}
 	if (!q->ended && w->done < w->size && may_wait(m, w->call))
 		return false;
 	/* Who sleeps is told that bytes are lost, instead of the next receive. */
@@ -256,6 +277,7 @@ static void make_call(struct model *m, const struct call *c, int line)
 	memset(w->got, UNTOUCHED, w->size + SLACK);
 	w->waits = receives(c) ? !receive(m, w) : !send_some(m, w);
 	settle(m);
+	forget_wishes(m);
 	if (w->waits)
 		note(m, "%d: waits\n", line);
 	else
@@ -271,7 +293,10 @@ static void cancel(struct model *m, struct waiting *w)
 		tell_received(w, w->done ? 0 : EINTR);
 		return;
 	}
-	move_in(m, &m->queue[w->side], w);
+	struct queue *q = &m->queue[w->side];
+	if (!q->wish || wish_of(m, w) < q->wish)
+		q->wish = wish_of(m, w);
+	move_in(m, q, w);
 	tell_sent(w, EINTR);
 }
 

@@ -120,7 +120,7 @@ void worker_end(struct worker *w)
 		return;
 	close(w->in);
 	close(w->out);
-	kill(w->inner, SIGKILL);
+	kill(-w->inner, SIGKILL); /* and what its programs have forked */
 	waitpid(w->pid, NULL, 0);
 	w->pid = 0;
 }
@@ -177,6 +177,7 @@ int worker_serve(void)
 	uint32_t size;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);
 	stage_open();
 	struct hello hello = {getpid(), is_carried()};
 	if (!write_all(STDOUT_FILENO, &hello, sizeof(hello)))
