@@ -918,6 +918,9 @@ static void pass(struct world *w, int actor)
 	if (object >= 0 && w->object[object].kind == END &&
 	    !(clean && out->bytes == 0 && has_receiver(w, o)))
 		return;
+	/* differences/peer-dropped-in-recvmmsg.txt */
+	if (object >= 0 && w->object[object].kind == END && w->object[object].pair == o->pair)
+		return;
 	struct call *c = add(w, actor, one_in(w, 4) ? CALL_sendfds : CALL_sendfd);
 	c->a[0] = by;
 	c->a[3] = what;
@@ -1338,8 +1341,8 @@ static void transfer(struct world *w, int actor)
 	if (one_in(w, 5)) { /* what no socket can do; but sendfile into a pipe does, and may wait */
 		struct call *c = add(w, actor, one_in(w, 2) ? CALL_tee : CALL_sendfile);
 		c->a[2] = 1 + below(w, 100);
-		bool waits_for_some = c->number == CALL_sendfile &&
-		                      receive_may_wait(w, o, c->a[2], 0, 1);
+		bool waits_for_some =
+		        c->number == CALL_sendfile && receive_may_wait(w, o, c->a[2], 0, 1);
 		c->a[0] = one_in(w, 2) || waits_for_some ? end : to;
 		c->a[1] = c->number == CALL_tee ? to : end;
 		in->known = out->known = false;
