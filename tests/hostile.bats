@@ -418,7 +418,8 @@ can_unshare() {
 	marked 6 "$SURROUNDINGS" open exchange inner kept exchange child exec spawn
 	unmarked "No such file or directory" unshare --pid --fork --mount-proc \
 		"$SURROUNDINGS" open exchange inner kept exchange child exec spawn
-	marked 2 "$SURROUNDINGS" open by unshare --pid --fork --mount-proc "$SURROUNDINGS" serve 0 \; kept
+	# With the first process of a namespace the kernel kills all others in it, so that one stays.
+	marked 2 "$SURROUNDINGS" open by unshare --pid --fork --mount-proc sh -c "\"\$0\" serve 0; sleep 2" "$SURROUNDINGS" \; kept
 	BEFORE=(unshare --pid --fork --mount-proc)
 	marked 5 "$SURROUNDINGS" open exchange child exec spawn kept
 }
