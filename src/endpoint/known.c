@@ -18,25 +18,14 @@ bool weir_end_never_waits(const struct weir_end *end, int flags)
 	return (flags & MSG_DONTWAIT) || load32_relaxed(&end->slot->end[end->side].nonblock);
 }
 
-static bool lives(weir_word32 *whose)
-{
-	uint32_t life = load32_relaxed(whose);
-
-	if (life == 0)
-		return false;
-	if (!weir_life_ended(&weir_session, life))
-		return true;
-	swap32_if(whose, life, 0);
-	return false;
-}
-
 /* A process that has read or written at the other end, and has not closed it, has it. */
 static bool has_living_peer(const struct weir_end *end)
 {
 	uint32_t alone = load32_relaxed(&end->out.pipe->alone);
 
 	return (alone != 0 && alone == load32_relaxed(&weir_own_process)) ||
-	       lives(&end->out.pipe->reader_life) || lives(&end->in.pipe->writer_life);
+	       weir_life_lasts(&weir_session, &end->out.pipe->reader_life) ||
+	       weir_life_lasts(&weir_session, &end->in.pipe->writer_life);
 }
 
 /* What the kernel says lasts: the peer does not come back. */

@@ -30,13 +30,7 @@ static ssize_t broken(const struct weir_end *end, int flags, size_t total)
  * each write asks the kernel until somebody has read. */
 static bool has_living_reader(struct weir_pipe *pipe)
 {
-	uint32_t life = load32_relaxed(&pipe->reader_life);
-
-	if (__builtin_expect(weir_life_ended(&weir_session, life), 0)) {
-		swap32_if(&pipe->reader_life, life, 0);
-		return false;
-	}
-	return life != 0;
+	return weir_life_lasts(&weir_session, &pipe->reader_life);
 }
 
 /* A writer with room makes no system call, so it must be told when to ask.

@@ -672,7 +672,7 @@ void weir_fault_passes(const struct weir_fault_point *p, struct weir_fault_call 
 		if (r->rule.match_length == 0 || n == 0)
 			continue;
 		struct search search = {s->matched, s->found};
-			uint64_t found = find(p, r, &search, n);
+		uint64_t found = find(p, r, &search, n);
 		s->matched = search.matched;
 		s->found = search.found;
 		if (found)

@@ -21,4 +21,17 @@ uint32_t weir_life_begin(const struct weir_session *s);
 /* Has the process of that token ended? False for 0. */
 bool weir_life_ended(const struct weir_session *s, uint32_t token);
 
+/* Is there a process that `*whose` names, and does it live? The word of one that has ended
+ * becomes 0: nobody is known. */
+static inline bool weir_life_lasts(const struct weir_session *s, weir_word32 *whose)
+{
+	uint32_t token = load32_relaxed(whose);
+
+	if (__builtin_expect(weir_life_ended(s, token), 0)) {
+		swap32_if(whose, token, 0);
+		return false;
+	}
+	return token != 0;
+}
+
 #endif
