@@ -132,7 +132,7 @@ static ssize_t splice_out(const struct weir_end *end, int out, size_t len, unsig
 static const unsigned int known_flags =
         SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 
-/* The kernel refuses to splice there. */
+/* The kernel refuses to splice there, and sendfile splices. */
 static bool appends(int fd)
 {
 	return os_call(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0) & O_APPEND;
@@ -155,7 +155,7 @@ WEIR_EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 		return got == WEIR_TO_KERNEL ? weir_real()->sendfile64(out, in, offset, count)
 		                             : weir_result(got);
 	}
-	if (!weir_end_of(out, &end) || weir_marked(in) || count == 0)
+	if (!weir_end_of(out, &end) || weir_marked(in) || count == 0 || appends(out))
 		return weir_real()->sendfile64(out, in, offset, count);
 	ssize_t n = send_file(&end, in, offset, count);
 	return n == WEIR_TO_KERNEL ? weir_real()->sendfile64(out, in, offset, count)
