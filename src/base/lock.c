@@ -14,7 +14,10 @@ enum {
 	HELD_MAX = 8, /* by one thread; more are not told to the kernel */
 	WAIT_NS_MAX = 20 * 1000 * 1000,
 	WALK_MAX = 1024, /* locks of the program's own that are passed in the list */
+	KEYS_AT_HAND = 32, /* for more than that many, libc would allocate */
 };
+
+#define ENDED UINT32_MAX
 
 _Static_assert(sizeof(struct weir_lock) == 40 && offsetof(struct weir_lock, next) == 32,
                "where libc has them");
@@ -24,6 +27,7 @@ _Static_assert(sizeof(struct weir_lock) == 40 && offsetof(struct weir_lock, next
 static _Thread_local struct {
 	uint32_t life; /* of `lives`; another: nothing here is true */
 	uint32_t tid;
+	weir_word32 counted; /* the life in which it was, or ENDED */
 	uint32_t count;
 	struct robust_list_head *list;
 	struct held {
@@ -36,15 +40,50 @@ const weir_word32 *weir_lock_strangers;
 
 static weir_word32 lives = 1; /* raised in each child of a fork */
 
+/* ---- threads that have come here, and have not ended ---- */
+
+static weir_word32 threads;
+static pthread_key_t ending;
+static bool hears_of_ends;
+
 void weir_lock_forked(void)
 {
+	store32_relaxed(&threads, 0);
 	store32_relaxed(&lives, load32_relaxed(&lives) + 1);
+}
+
+static void thread_ends(void *unused)
+{
+	(void)unused;
+	if (load32_relaxed(&self.counted) == load32_relaxed(&lives))
+		add32_relaxed(&threads, UINT32_MAX);
+	store32_relaxed(&self.counted, ENDED);
+}
+
+/* A signal handler may come here in between, too. */
+static void count_thread(uint32_t life)
+{
+	uint32_t before = load32_relaxed(&self.counted);
+
+	if (!hears_of_ends || before == life || before == ENDED ||
+	    pthread_setspecific(ending, &self) != 0)
+		return;
+	if (swap32_if(&self.counted, before, life))
+		add32_relaxed(&threads, 1);
+}
+
+uint32_t weir_lock_threads(void)
+{
+	return load32_ordered(&threads);
 }
 
 __attribute__((constructor(101))) static void construct(void)
 {
 	pthread_atfork(NULL, NULL, weir_lock_forked);
+	hears_of_ends = pthread_key_create(&ending, thread_ends) == 0 && ending < KEYS_AT_HAND;
 }
+
+/* ---- this thread ---- */
 
 /* libc knows both without a system call, which a filter may forbid: a robust mutex that
  * was just taken names them. */
@@ -66,6 +105,7 @@ static __attribute__((noinline)) void know_self(void)
 		weir_die("this C library's robust locks are of another shape");
 	self.count = 0;
 	self.life = load32_relaxed(&lives);
+	count_thread(self.life);
 }
 
 static inline uint32_t own_tid(void)

@@ -38,6 +38,10 @@ void weir_lock_release(struct weir_lock *lock);
 /* The thread that holds it, 0 for none. A hint where the memory is damaged. */
 uint32_t weir_lock_owner(const struct weir_lock *lock);
 
+/* How many threads of this process have used a lock, and have not ended: so many there are,
+ * if not more. */
+uint32_t weir_lock_threads(void);
+
 /* In the child of a fork: its thread is another. */
 void weir_lock_forked(void);
 

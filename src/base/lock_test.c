@@ -207,9 +207,48 @@ static void damage_is_noticed(void)
 	}
 }
 
+static void *count_with(void *lock)
+{
+	uint32_t before = weir_lock_threads();
+
+	if (weir_lock_try(lock) == 0)
+		weir_lock_release(lock);
+	if (weir_lock_try(lock) == 0)
+		weir_lock_release(lock);
+	return (void *)(uintptr_t)(weir_lock_threads() - before);
+}
+
+/* Of this process: each once, from its first lock to its end. */
+static void threads_are_counted(void)
+{
+	struct weir_lock *lock = shared_lock();
+	pthread_t other;
+	void *added;
+
+	count_with(lock);
+	uint32_t before = weir_lock_threads();
+	CHECK(before >= 1);
+	CHECK_EQ((uintptr_t)count_with(lock), 0);
+	CHECK_EQ(pthread_create(&other, NULL, count_with, lock), 0);
+	CHECK_EQ(pthread_join(other, &added), 0);
+	CHECK_EQ((uintptr_t)added, 1);
+	CHECK_EQ(weir_lock_threads(), before);
+
+	pid_t child = fork();
+	if (child == 0) {
+		CHECK_EQ(weir_lock_threads(), 0);
+		CHECK_EQ((uintptr_t)count_with(lock), 1);
+		CHECK_EQ((uintptr_t)count_with(lock), 0);
+		_exit(0);
+	}
+	CHECK_EQ(end_of(child), 0);
+	CHECK_EQ(weir_lock_threads(), before);
+}
+
 int main(void)
 {
 	RUN(held_once);
+	RUN(threads_are_counted);
 	RUN(waits_for_a_process);
 	RUN(excludes_all_others);
 	RUN(shares_the_list);

@@ -122,12 +122,14 @@ static bool is_suspicious(const struct weir_end *end)
 	return is_private ? a || b : a && b;
 }
 
-/* A folder has two links and one for each folder in it: each thread (proc(5)). */
+/* A folder has two links and one for each folder in it: each thread (proc(5)). That is
+ * asked only where all threads that are known sleep. */
 static bool has_thread_awake(void)
 {
 	struct stat st;
 
-	return os_call(SYS_stat, (long)"/proc/self/task", (long)&st, 0, 0, 0, 0) < 0 ||
+	return weir_lock_threads() > weir_sleeping_here() ||
+	       os_call(SYS_stat, (long)"/proc/self/task", (long)&st, 0, 0, 0, 0) < 0 ||
 	       st.st_nlink > weir_sleeping_here() + 2;
 }
 
