@@ -285,18 +285,20 @@ static uint32_t true_events(int epfd, const struct epoll_event *event)
 }
 
 /* Of a reset by a rule the kernel knows only that the peer has gone; and of a peer that was
- * killed it takes bells for bytes that are lost. */
+ * killed it takes bells for bytes that are lost. An error that no end of these data has is that
+ * of an entry which has outlived its number. */
 static void make_reset_true(int epfd, struct epoll_event *event)
 {
 	struct weir_end end;
-	bool known = false, reset = false;
+	bool known = false, failed = false, reset = false;
 
 	for (int fd = 0; find_entry(epfd, event->data.u64, &fd, &end); fd++) {
+		short seen = (short)(event->events & (POLLERR | POLLHUP));
 		known = true;
-		reset |= weir_end_true_events(&end, (short)(event->events & (POLLERR | POLLHUP))) &
-		         POLLERR;
+		failed |= !(seen & POLLERR) || (os_poll_now(fd, 0) & POLLERR);
+		reset |= weir_end_true_events(&end, seen) & POLLERR;
 	}
-	if (known)
+	if (known && failed)
 		event->events = (event->events & ~(uint32_t)EPOLLERR) | (reset ? EPOLLERR : 0);
 }
 
