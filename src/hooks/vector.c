@@ -51,6 +51,8 @@ static ssize_t receive_nowhere(const struct weir_end *end, int flags)
 
 static ssize_t send_nothing(const struct weir_end *end, int flags)
 {
+	if (load32_acquire(&end->out.pipe->carrier) != WEIR_BY_RING)
+		return WEIR_TO_KERNEL;
 	int saved = errno;
 	ssize_t n = weir_real()->send(end->fd, NULL, 0, flags & MSG_NOSIGNAL);
 	int error = n < 0 ? errno : -weir_end_await_room(end, flags);

@@ -937,7 +937,7 @@ static void make_call(struct told *t, const struct call *c)
 	case CALL_getfl ... CALL_odd:
 		state(t, c);
 		break;
-	case CALL_poll ... CALL_epoll_wait:
+	case CALL_poll ... CALL_epoll_edges:
 		readiness(t, c);
 		break;
 	case CALL_thread:

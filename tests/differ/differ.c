@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "allowed.h"
 #include "bounded.h"
 #include "generate.h"
 #include "stage.h"
@@ -67,7 +68,7 @@ static const char *line_end(const char *line)
 
 static bool agree(const struct comparison *c)
 {
-	return strcmp(c->kernel, c->weir) == 0;
+	return allowed_is(c->text, c->kernel, c->weir);
 }
 
 static void give(const struct comparison *c)
@@ -220,6 +221,8 @@ static void shrink(struct program *program, struct comparison *c)
 	bool any = true;
 
 	sought = culprit(program, c);
+	if (strcmp(sought, call_names[CALL_epoll_edges]) == 0) /* its list is true of all the lines */
+		return;
 	while (any) {
 		any = false;
 		for (int size = (program->lines + 1) / 2; size > 0;

@@ -19,6 +19,8 @@ enum {
 	CHARGE_MAX = 50000, /* the kernel still says writable */
 	MESSAGE_CHARGE = 1300, /* what a small message costs there, at most */
 	NIBBLED_MAX = 15000, /* of what fills a direction there is more than four times that */
+	ENTRIES_MAX = 64,
+	ROOM = POLLOUT | POLLWRNORM,
 };
 
 enum object_kind { NOTHING, END, EPOLL, PIPE_READ, PIPE_WRITE, MEMFD };
@@ -34,6 +36,8 @@ struct object {
 	bool watched_out;
 	bool watched_edges;
 	bool picky; /* a set with entries that are told of once */
+	bool room_edges; /* a set with entries whose edges of room are not all told */
+	bool entered; /* a set that is in another */
 	bool timed;
 	int peer; /* the other end */
 };
@@ -55,6 +59,14 @@ struct way {
 struct pair {
 	struct way way[2]; /* by the side that writes */
 	bool uncertain; /* who holds its ends is not known */
+};
+
+/* What a set was given. */
+struct entry {
+	int set, object; /* -1: nothing */
+	int place;
+	int events;
+	bool due; /* there is news that the set has not told */
 };
 
 struct place {
@@ -82,11 +94,12 @@ struct world {
 	struct pair pair[PAIRS];
 	struct place place[ACTORS][PLACES];
 	struct actor_state actor[ACTORS];
+	struct entry entry[ENTRIES_MAX];
+	int entries;
 	int objects;
 	int pairs;
 	int wanted; /* lines */
 	int filled_object; /* -1: no fill is to be undone */
-	bool edges_out; /* EPOLLET with EPOLLOUT */
 	bool restarts[ACTORS]; /* by process: what its handler of SIGUSR1 does */
 	bool handler_sends; /* that of the first process */
 	bool urgent; /* MSG_OOB */
@@ -190,6 +203,14 @@ static struct way *way_out(struct world *w, const struct object *o)
 	return &w->pair[o->pair].way[o->side];
 }
 
+/* Who watches the end is told: of these events, or, without any, of whatever is so now. */
+static void news(struct world *w, int object, int events)
+{
+	for (int i = 0; i < w->entries; i++)
+		if (w->entry[i].object == object && (!events || (w->entry[i].events & events)))
+			w->entry[i].due = true;
+}
+
 static void empty(struct way *way)
 {
 	way->bytes = 0;
@@ -226,6 +247,8 @@ static void end_has_gone(struct world *w, struct object *o)
 	in->full = in->nibbled = false;
 	disturb(w, o->pair, 0);
 	disturb(w, o->pair, 1);
+	if (!w->pair[o->pair].uncertain)
+		news(w, o->peer, 0);
 }
 
 /* Of two who wait at the other end, only time tells who hears of the end's reset. */
@@ -542,6 +565,8 @@ static void feed(struct world *w, const struct object *o, int n)
 			out->charge = 0;
 	}
 	out->bytes += n;
+	if (is_certain(w, o, out))
+		news(w, o->peer, POLLIN | POLLRDNORM);
 }
 
 /* Who asks for room of a full direction makes an edge (differences/). */
@@ -744,6 +769,7 @@ static bool unfill(struct world *w, bool all)
 				out->bytes = bytes;
 				out->charge = charge;
 			}
+			news(w, w->filled_object, ROOM);
 			w->filled_object = -1;
 			/* Who waited writes now. */
 			for (int k = 0; k < ACTORS; k++) {
@@ -873,6 +899,8 @@ static void shut(struct world *w, int actor)
 	c->a[1] = one_in(w, 30) ? 7 : below(w, 3);
 	if (!o || o->kind != END || c->a[1] > 2)
 		return;
+	news(w, w->place[process][place].object, 0);
+	news(w, o->peer, 0);
 	if (c->a[1] != SHUT_RD) {
 		way_out(w, o)->write_ended = true;
 		way_out(w, o)->unclear_room |= way_out(w, o)->full; /* to epoll (differences/) */
@@ -1195,6 +1223,21 @@ static int asked_events(struct world *w, const struct object *o)
 	return events;
 }
 
+/* What is ready in a set where edges of room may lie, is not asked for. */
+static int a_place_to_ask(struct world *w, int process)
+{
+	int place = one_in(w, 10) ? below(w, PLACES)
+	            : one_in(w, 12) ? place_of(w, process, EPOLL)
+	                            : an_end(w, process);
+
+	for (int i = 0; i < PLACES; i++, place = (place + 1) % PLACES) {
+		const struct object *o = place < 0 ? NULL : object_at(w, process, place);
+		if (place >= 0 && !(o && o->room_edges))
+			break;
+	}
+	return place;
+}
+
 static void ask_readiness(struct world *w, int actor)
 {
 	int process = w->actor[actor].process;
@@ -1203,8 +1246,7 @@ static void ask_readiness(struct world *w, int actor)
 
 	c->listed = (unsigned char)(1 + below(w, LIST_MAX - 2));
 	for (int i = 0; i < c->listed; i++) {
-		int place = one_in(w, 10) ? below(w, PLACES) : an_end(w, process);
-		c->list[i].place = place < 0 ? 0 : place;
+		c->list[i].place = a_place_to_ask(w, process);
 		c->list[i].value = asked_events(w, object_at(w, process, c->list[i].place));
 	}
 	c->a[2] = below(w, 3);
@@ -1228,63 +1270,146 @@ static void ask_readiness(struct world *w, int actor)
 	}
 }
 
-static void epoll(struct world *w, int actor)
+static struct entry *find_entry(struct world *w, int set, int object, int place)
 {
-	int process = w->actor[actor].process, ep = place_of(w, process, EPOLL);
-	struct call *c;
+	for (int i = 0; i < w->entries; i++) {
+		struct entry *e = &w->entry[i];
+		if (e->set == set && e->object == object && e->place == place)
+			return e;
+	}
+	return NULL;
+}
 
-	if (ep < 0 || one_in(w, 20)) {
-		ep = free_place(w, process);
-		if (ep < 0 || w->objects > OBJECTS - 8)
-			return;
-		add(w, actor, CALL_epoll_create)->a[0] = ep;
-		put_at(w, process, ep, new_object(w, EPOLL), false);
+/* EPOLLEXCLUSIVE goes with few others, and is for good. */
+static bool entry_is_possible(const struct entry *e, int op, int events)
+{
+	if (op == EPOLL_CTL_MOD)
+		return e && !((e->events | events) & (int)EPOLLEXCLUSIVE);
+	return !e && (!(events & (int)EPOLLEXCLUSIVE) ||
+	              !(events & ~(POLLIN | POLLOUT | (int)(EPOLLEXCLUSIVE | EPOLLET))));
+}
+
+static bool tells_room_edges(const struct entry *e)
+{
+	return (e->events & (int)EPOLLET) && (e->events & ROOM);
+}
+
+/* What there is at once is told: of the ends that is OUT, of which all is known. */
+static void enter(struct world *w, int set, int object, int place, int op, int events)
+{
+	struct entry *e = find_entry(w, set, object, place);
+
+	if (op == EPOLL_CTL_DEL && e)
+		e->object = -1;
+	if (op == EPOLL_CTL_DEL || !entry_is_possible(e, op, events))
 		return;
-	}
-	if (one_in(w, 2)) {
-		int place = one_in(w, 20) ? below(w, PLACES) : an_end(w, process);
-		if (place < 0)
-			return;
-		struct object *o = object_at(w, process, place);
-		if (o && o->kind == EPOLL) /* loops of sets are the kernel's business */
-			return;
-		int op = below(w, 5);
-		c = add(w, actor, CALL_epoll_ctl);
-		c->a[0] = ep;
-		c->a[1] = op < 3 ? EPOLL_CTL_ADD : op == 3 ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
-		c->a[2] = place;
-		int events = asked_events(w, o);
-		if (one_in(w, 3))
-			events |= (int)EPOLLET;
-		if ((events & (int)EPOLLET) && !w->edges_out)
-			events &= ~(POLLOUT | POLLWRNORM);
-		if (one_in(w, 6))
-			events |= EPOLLONESHOT;
-		if (op < 3 && one_in(w, 10))
-			events |= (int)EPOLLEXCLUSIVE;
-		if (events & (EPOLLONESHOT | (int)EPOLLET))
-			w->object[w->place[process][ep].object].picky = true;
-		c->a[3] = events;
-		if (o && o->kind == END && (events & (POLLOUT | POLLWRNORM)))
-			o->watched_out = true;
-		if (o && o->kind == END && (events & (int)EPOLLET))
-			o->watched_edges = true;
+	if (!e)
+		e = &w->entry[w->entries++];
+	*e = (struct entry){.set = set, .object = object, .place = place, .events = events};
+	e->due = is_certain(w, &w->object[object], way_out(w, &w->object[object]));
+	w->object[set].room_edges |= tells_room_edges(e);
+}
+
+/* A set with edges of room is in no other, and nobody waits in it. */
+static int entry_events(struct world *w, const struct object *set, const struct object *o, int op)
+{
+	int events = asked_events(w, o);
+
+	if (one_in(w, 3))
+		events |= (int)EPOLLET;
+	if ((set->entered || anybody(w, true)) && (events & (int)EPOLLET))
+		events &= ~ROOM;
+	if (one_in(w, 6))
+		events |= EPOLLONESHOT;
+	if (op == EPOLL_CTL_ADD && one_in(w, 10))
+		events |= (int)EPOLLEXCLUSIVE;
+	return events;
+}
+
+static void change_set(struct world *w, int actor, int ep)
+{
+	int process = w->actor[actor].process, set = w->place[process][ep].object;
+	int place = one_in(w, 12) ? below(w, PLACES)
+	            : one_in(w, 8) ? place_of(w, process, EPOLL)
+	                           : an_end(w, process);
+
+	if (place < 0 || w->entries == ENTRIES_MAX)
 		return;
+	struct object *o = object_at(w, process, place);
+	if (o && o->kind == EPOLL && o->room_edges)
+		return;
+	static const int ops[] = {EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD,
+	                          EPOLL_CTL_DEL};
+	int op = ops[below(w, 5)], events = entry_events(w, &w->object[set], o, op);
+	struct call *c = add(w, actor, CALL_epoll_ctl);
+	*c = (struct call){
+	        .number = c->number, .actor = c->actor, .a = {ep, op, place, events}};
+	if (events & (EPOLLONESHOT | (int)EPOLLET))
+		w->object[set].picky = true;
+	if (o && o->kind == EPOLL)
+		o->entered = true;
+	if (!o || o->kind != END)
+		return;
+	o->watched_out |= (events & ROOM) != 0;
+	o->watched_edges |= (events & (int)EPOLLET) != 0;
+	enter(w, set, w->place[process][place].object, place, op, events);
+}
+
+/* Lists the places whose events may come or not. False: too many. */
+static bool list_unclear(struct world *w, int set, struct call *c)
+{
+	for (int i = 0; i < w->entries; i++) {
+		struct entry *e = &w->entry[i];
+		if (e->set != set || !tells_room_edges(e) || e->due)
+			continue;
+		if (c->listed == LIST_MAX)
+			return false;
+		c->list[c->listed++].place = e->place;
 	}
-	c = add(w, actor, CALL_epoll_wait);
+	return true;
+}
+
+static void ask_set(struct world *w, int actor, int ep)
+{
+	int set = w->place[w->actor[actor].process][ep].object;
+	struct call *c = add(w, actor, w->object[set].room_edges ? CALL_epoll_edges : CALL_epoll_wait);
+
 	c->a[0] = ep;
 	c->a[1] = PLACES;
 	/* Which of several come first is not told, so each must come again. */
-	if (!w->object[w->place[process][ep].object].picky && one_in(w, 6))
+	if (!w->object[set].picky && one_in(w, 6))
 		c->a[1] = below(w, 4) - 1;
 	c->a[2] = one_in(w, 40) ? 2 : 0;
 	c->a[3] = below(w, 3);
-	if (actor > 0 && one_in(w, 4) && !anybody(w, false) && !anybody(w, true)) {
+	if (w->object[set].room_edges && !list_unclear(w, set, c)) {
+		w->program->lines--;
+		return;
+	}
+	for (int i = 0; c->a[1] == PLACES && i < w->entries; i++)
+		if (w->entry[i].set == set)
+			w->entry[i].due = false;
+	if (actor > 0 && !w->object[set].room_edges && one_in(w, 4) && !anybody(w, false) &&
+	    !anybody(w, true)) {
 		c->a[2] = -1;
 		c->may_wait = true;
 		w->actor[actor].waiting = WAITS_MAYBE;
 		w->actor[actor].pair = -1;
 	}
+}
+
+static void epoll(struct world *w, int actor)
+{
+	int process = w->actor[actor].process, ep = place_of(w, process, EPOLL);
+
+	if (ep >= 0 && !one_in(w, 20)) {
+		one_in(w, 2) ? change_set(w, actor, ep) : ask_set(w, actor, ep);
+		return;
+	}
+	ep = free_place(w, process);
+	if (ep < 0 || w->objects > OBJECTS - 8)
+		return;
+	add(w, actor, CALL_epoll_create)->a[0] = ep;
+	put_at(w, process, ep, new_object(w, EPOLL), false);
 }
 
 /* ---- other descriptors ---- */

@@ -36,7 +36,7 @@ struct call {
 	int a[ARGUMENTS_MAX]; /* as the call's kinds say */
 	struct {
 		int place;
-		int value; /* a length, or events */
+		int value; /* a length, or events, or nothing */
 	} list[LIST_MAX];
 };
 
@@ -52,6 +52,7 @@ enum kind {
 	KIND_ACTOR = 'a',
 	KIND_LENGTHS = 'v', /* 3,0,17 */
 	KIND_POLLED = 'p', /* d0:in|out,d1:in */
+	KIND_MAYBE = 'm', /* d0,d1 */
 	KIND_FLAGS = 'f', /* of recv and send */
 	KIND_OPEN = 't', /* of a new descriptor */
 	KIND_HOW = 'h', /* of shutdown */

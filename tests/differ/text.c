@@ -176,10 +176,12 @@ static void put_list(struct printer *p, char kind, const struct call *c)
 {
 	for (int i = 0; i < c->listed; i++) {
 		put(p, "%s", i ? "," : "");
-		if (kind == KIND_LENGTHS) {
+		if (kind == KIND_LENGTHS)
 			put(p, "%d", c->list[i].value);
-		} else {
-			put(p, "d%d:", c->list[i].place);
+		else
+			put(p, "d%d", c->list[i].place);
+		if (kind == KIND_POLLED) {
+			put(p, ":");
 			put_set(p, event_words, c->list[i].value);
 		}
 	}
@@ -187,12 +189,17 @@ static void put_list(struct printer *p, char kind, const struct call *c)
 		put(p, "-");
 }
 
+static bool is_list(char kind)
+{
+	return kind == KIND_LENGTHS || kind == KIND_POLLED || kind == KIND_MAYBE;
+}
+
 static void put_argument(struct printer *p, char kind, const struct call *c, int value)
 {
 	put(p, " ");
 	if (kind == KIND_PLACE)
 		put(p, "d%d", value);
-	else if (kind == KIND_LENGTHS || kind == KIND_POLLED)
+	else if (is_list(kind))
 		put_list(p, kind, c);
 	else if (!words_of(kind))
 		put(p, "%d", value);
@@ -294,6 +301,8 @@ static bool parse_list(char kind, const char **at, struct call *c)
 		c->listed++;
 		if (kind == KIND_LENGTHS && !(parse_number(at, value) && *value >= 0))
 			return false;
+		if (kind == KIND_MAYBE && !parse_place(at, place))
+			return false;
 		if (kind == KIND_POLLED && !(parse_place(at, place) && *(*at)++ == ':' &&
 		                             parse_set(event_words, at, value)))
 			return false;
@@ -306,7 +315,7 @@ static bool parse_argument(char kind, const char **at, struct call *c, int *valu
 {
 	if (kind == KIND_PLACE)
 		return parse_place(at, value);
-	if (kind == KIND_LENGTHS || kind == KIND_POLLED)
+	if (is_list(kind))
 		return parse_list(kind, at, c);
 	if (kind == KIND_ACTOR)
 		return parse_number(at, value) && *value >= 0 && *value < ACTORS;
