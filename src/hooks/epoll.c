@@ -27,6 +27,7 @@ struct watch {
 	weir_word32 taken_out; /* those that the kernel does not know of now */
 	weir_word64 data;
 	weir_word64 whose; /* the end that was entered: the number may be another's by now */
+	weir_word32 edged; /* of a set: 1 where another has it with EPOLLET */
 };
 
 static struct watch watches[WATCHES_MAX];
@@ -137,11 +138,30 @@ void weir_epoll_hide(const struct weir_end *end, int op)
 	errno = saved;
 }
 
-/* Before the kernel watches: a stale bell would wake who waits in the set already. */
-static void watch(const struct weir_end *end, const struct epoll_event *event)
+static bool is_edged(int epfd)
 {
-	weir_end_watch(end, (short)(event->events & (INPUT | ROOM)),
-	               (event->events & EPOLLET) != 0);
+	return epfd >= 0 && epfd < WATCHES_MAX && load32_relaxed(&watches[epfd].edged);
+}
+
+/* Before the kernel watches: a stale bell would wake who waits in the set already. */
+static void watch(int epfd, const struct weir_end *end, uint32_t events)
+{
+	weir_end_watch(end, (short)(events & (INPUT | ROOM)),
+	               (events & EPOLLET) || is_edged(epfd));
+}
+
+/* A set that another has with EPOLLET: whatever comes to its ends, however it tells of it
+ * itself, is an edge there. */
+static void watch_edges(int set)
+{
+	struct weir_end end;
+
+	if (set < 0 || set >= WATCHES_MAX)
+		return;
+	store32_relaxed(&watches[set].edged, 1);
+	for (int fd = 0; fd < (int)load32_relaxed(&bound); fd++)
+		if (load32_acquire(&watches[fd].set) == (uint32_t)set + 1 && weir_end_of(fd, &end))
+			watch(set, &end, load32_relaxed(&watches[fd].events));
 }
 
 WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
@@ -151,8 +171,10 @@ WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 	uint64_t until;
 
 	if (marked && op != EPOLL_CTL_DEL && (uintptr_t)event >= 4096)
-		watch(&end, event);
+		watch(epfd, &end, event->events);
 	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
+	if (result == 0 && !marked && op != EPOLL_CTL_DEL && (event->events & EPOLLET))
+		watch_edges(fd);
 	if (result != 0 || !marked)
 		return result;
 	if (op == EPOLL_CTL_DEL) {

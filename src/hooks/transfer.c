@@ -64,7 +64,14 @@ static ssize_t look_into(int in, void *bytes, size_t len, unsigned int flags)
 	return n < 0 ? -error : n;
 }
 
-/* Where a rule may refuse bytes they leave the pipe only once they have passed. */
+/* May bytes be refused that have left the pipe? Whether the peer still lives, the kernel says. */
+static bool may_lose(const struct weir_end *end)
+{
+	return weir_is_faulty(end, WEIR_OP_WRITE) ||
+	       os_send_now(end->fd, NULL, 0, MSG_NOSIGNAL) == -EPIPE;
+}
+
+/* They leave it only once they have passed. */
 static ssize_t splice_in_carefully(const struct weir_end *end, int in, size_t len,
                                    unsigned int flags)
 {
@@ -83,7 +90,7 @@ static ssize_t splice_in(const struct weir_end *end, int in, size_t len, unsigne
 	size_t room = weir_pipe_room(&end->out);
 	bool wait = !(flags & SPLICE_F_NONBLOCK) && !os_nonblocking(end->fd);
 
-	if (weir_is_faulty(end, WEIR_OP_WRITE))
+	if (may_lose(end))
 		return splice_in_carefully(end, in, len, flags);
 	if (room == 0 && !wait)
 		return -EAGAIN;
@@ -120,7 +127,9 @@ static ssize_t splice_out(const struct weir_end *end, int out, size_t len, unsig
 
 	if (events < 0)
 		return events;
-	if (!(events & POLLOUT) && !(events & POLLERR))
+	if (events & POLLERR) /* nobody reads it: nothing is taken for it */
+		return WEIR_TO_KERNEL;
+	if (!(events & POLLOUT))
 		return -EAGAIN;
 	ssize_t n = weir_receive(end, &iov, 1, now ? MSG_DONTWAIT : 0);
 	if (n <= 0)

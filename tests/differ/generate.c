@@ -20,6 +20,8 @@ enum {
 	MESSAGE_CHARGE = 1300, /* what a small message costs there, at most */
 	NIBBLED_MAX = 15000, /* of what fills a direction there is more than four times that */
 	ENTRIES_MAX = 64,
+	ACTIONS_MAX = 32,
+	TRIES = 20, /* for each line: what is not possible now makes none */
 	ROOM = POLLOUT | POLLWRNORM,
 };
 
@@ -95,6 +97,7 @@ struct world {
 	struct place place[ACTORS][PLACES];
 	struct actor_state actor[ACTORS];
 	struct entry entry[ENTRIES_MAX];
+	int weight[ACTIONS_MAX], weights; /* by action */
 	int entries;
 	int objects;
 	int pairs;
@@ -203,12 +206,26 @@ static struct way *way_out(struct world *w, const struct object *o)
 	return &w->pair[o->pair].way[o->side];
 }
 
-/* Who watches the end is told: of these events, or, without any, of whatever is so now. */
-static void news(struct world *w, int object, int events)
+/* Of those that it is in: deeper than that is not followed. */
+static void news_of_set(struct world *w, int set)
 {
 	for (int i = 0; i < w->entries; i++)
-		if (w->entry[i].object == object && (!events || (w->entry[i].events & events)))
+		if (w->entry[i].object == set && (w->entry[i].events & (POLLIN | POLLRDNORM)))
 			w->entry[i].due = true;
+}
+
+/* Who watches the end is told: of these events, or, without any, of whatever is so now. And who
+ * watches a set, that there is something in it. */
+static void news(struct world *w, int object, int events)
+{
+	for (int i = 0; i < w->entries; i++) {
+		struct entry *e = &w->entry[i];
+		if (e->object != object || (events && !(e->events & events)))
+			continue;
+		e->due = true;
+		if (!(e->events & EPOLLONESHOT) && w->object[e->set].entered && e->set != object)
+			news_of_set(w, e->set);
+	}
 }
 
 static void empty(struct way *way)
@@ -599,7 +616,8 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 	if (o && o->kind == END &&
 	    (way_out(w, o)->full || (anybody(w, true) && w->object[o->peer].lowest > 1)))
 		flags &= ~MSG_OOB;
-	if (number == CALL_sendcred && o && o->kind == END && way_out(w, o)->full)
+	if (number == CALL_sendcred && o && o->kind == END &&
+	    (way_out(w, o)->full || (anybody(w, true) && w->object[o->peer].lowest > 1)))
 		c->number = number = CALL_sendmsg; /* as urgent data (differences/) */
 	if (number == CALL_pwritev2f) /* RWF_NOWAIT and others: what comes of it is not followed */
 		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6);
@@ -1289,9 +1307,20 @@ static bool entry_is_possible(const struct entry *e, int op, int events)
 	              !(events & ~(POLLIN | POLLOUT | (int)(EPOLLEXCLUSIVE | EPOLLET))));
 }
 
-static bool tells_room_edges(const struct entry *e)
+/* Those of a set are also of the room of its ends. */
+static bool tells_room_edges(const struct world *w, const struct entry *e)
 {
-	return (e->events & (int)EPOLLET) && (e->events & ROOM);
+	return (e->events & (int)EPOLLET) &&
+	       (w->object[e->object].kind == EPOLL || (e->events & ROOM));
+}
+
+/* Then it cannot have it in turn. */
+static bool is_in(const struct world *w, int set, const struct object *other)
+{
+	for (int i = 0; i < w->entries; i++)
+		if (w->entry[i].object == set && &w->object[w->entry[i].set] == other)
+			return true;
+	return false;
 }
 
 /* What there is at once is told: of the ends that is OUT, of which all is known. */
@@ -1301,13 +1330,15 @@ static void enter(struct world *w, int set, int object, int place, int op, int e
 
 	if (op == EPOLL_CTL_DEL && e)
 		e->object = -1;
-	if (op == EPOLL_CTL_DEL || !entry_is_possible(e, op, events))
+	if (op == EPOLL_CTL_DEL || !entry_is_possible(e, op, events) || object == set ||
+	    is_in(w, set, &w->object[object]))
 		return;
 	if (!e)
 		e = &w->entry[w->entries++];
 	*e = (struct entry){.set = set, .object = object, .place = place, .events = events};
-	e->due = is_certain(w, &w->object[object], way_out(w, &w->object[object]));
-	w->object[set].room_edges |= tells_room_edges(e);
+	e->due = w->object[object].kind == END &&
+	         is_certain(w, &w->object[object], way_out(w, &w->object[object]));
+	w->object[set].room_edges |= tells_room_edges(w, e);
 }
 
 /* A set with edges of room is in no other, and nobody waits in it. */
@@ -1317,6 +1348,8 @@ static int entry_events(struct world *w, const struct object *set, const struct 
 
 	if (one_in(w, 3))
 		events |= (int)EPOLLET;
+	if (anybody(w, true) && o && o->kind == EPOLL)
+		events &= ~(int)EPOLLET;
 	if ((set->entered || anybody(w, true)) && (events & (int)EPOLLET))
 		events &= ~ROOM;
 	if (one_in(w, 6))
@@ -1336,7 +1369,7 @@ static void change_set(struct world *w, int actor, int ep)
 	if (place < 0 || w->entries == ENTRIES_MAX)
 		return;
 	struct object *o = object_at(w, process, place);
-	if (o && o->kind == EPOLL && o->room_edges)
+	if (o && o->kind == EPOLL && (o->room_edges || (w->object[set].entered && !is_in(w, set, o))))
 		return;
 	static const int ops[] = {EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD,
 	                          EPOLL_CTL_DEL};
@@ -1348,7 +1381,7 @@ static void change_set(struct world *w, int actor, int ep)
 		w->object[set].picky = true;
 	if (o && o->kind == EPOLL)
 		o->entered = true;
-	if (!o || o->kind != END)
+	if (!o || (o->kind != END && o->kind != EPOLL))
 		return;
 	o->watched_out |= (events & ROOM) != 0;
 	o->watched_edges |= (events & (int)EPOLLET) != 0;
@@ -1360,7 +1393,7 @@ static bool list_unclear(struct world *w, int set, struct call *c)
 {
 	for (int i = 0; i < w->entries; i++) {
 		struct entry *e = &w->entry[i];
-		if (e->set != set || !tells_room_edges(e) || e->due)
+		if (e->set != set || e->object < 0 || !tells_room_edges(w, e) || e->due)
 			continue;
 		if (c->listed == LIST_MAX)
 			return false;
@@ -1461,7 +1494,7 @@ static void transfer(struct world *w, int actor)
 		out->known = false;
 		return;
 	}
-	if (to < 0 || in->full || out->full || is_read(w, o) || is_awaited(w, o))
+	if (to < 0 || from < 0 || in->full || out->full || is_read(w, o) || is_awaited(w, o))
 		return;
 	if (one_in(w, 5)) { /* what no socket can do; but sendfile into a pipe does, and may wait */
 		struct call *c = add(w, actor, one_in(w, 2) ? CALL_tee : CALL_sendfile);
@@ -1679,82 +1712,110 @@ static int an_actor(struct world *w)
 	return w->actor[actor].there && w->actor[actor].waiting == WAITS_NOT ? actor : 0;
 }
 
-static void one(struct world *w)
+static enum call_number a_receive(struct world *w)
 {
 	static const enum call_number in[] = {
 	        CALL_read,    CALL_read,     CALL_readv,     CALL_readv,
 	        CALL_preadv2, CALL_preadv2f, CALL_recv,      CALL_recv,
 	        CALL_recv,    CALL_recvfrom, CALL_recvfrom,  CALL_recvmsg,
 	        CALL_recvmsg, CALL_recvmmsg, CALL_recvmmsgt, CALL_recvfd};
+
+	return in[below(w, sizeof(in) / sizeof(in[0]))];
+}
+
+static enum call_number a_send(struct world *w)
+{
 	static const enum call_number out[] = {
 	        CALL_write,    CALL_write,     CALL_writev,   CALL_writev,
 	        CALL_pwritev2, CALL_pwritev2f, CALL_send,     CALL_send,
 	        CALL_send,     CALL_sendto,    CALL_sendto,   CALL_sendmsg,
 	        CALL_sendmsg,  CALL_sendmmsg,  CALL_sendmmsg, CALL_send};
-	int actor = an_actor(w), process = w->actor[actor].process;
-	int place = an_end(w, process);
 
-	if (place < 0) {
+	return out[below(w, sizeof(out) / sizeof(out[0]))];
+}
+
+static void receive_any(struct world *w, int actor)
+{
+	receive(w, actor, an_end(w, w->actor[actor].process), a_receive(w));
+}
+
+static void send_any(struct world *w, int actor)
+{
+	send_bytes(w, actor, an_end(w, w->actor[actor].process), a_send(w));
+}
+
+static void send_credentials(struct world *w, int actor)
+{
+	send_bytes(w, actor, an_end(w, w->actor[actor].process), CALL_sendcred);
+}
+
+static void misuse_any(struct world *w, int actor)
+{
+	static const enum call_number bad[] = {CALL_recvbad, CALL_sendbad, CALL_sendnamed};
+
+	misuse(w, actor, an_end(w, w->actor[actor].process), bad[below(w, 3)]);
+}
+
+static void send_much_any(struct world *w, int actor)
+{
+	send_much(w, actor, an_end(w, w->actor[actor].process));
+}
+
+static void fill_any(struct world *w, int actor)
+{
+	if (w->filled_object < 0)
+		fill(w, actor, an_end(w, w->actor[actor].process));
+	else
+		unfill(w, one_in(w, 2));
+}
+
+static void let_somebody_go(struct world *w, int actor)
+{
+	(void)actor;
+	let_go(w);
+}
+
+/* What a program is made of. Each has some of it four times as often, and some not at all: what
+ * is seldom meets what else is seldom in programs that are made of little else. */
+static const struct action {
+	void (*make)(struct world *w, int actor);
+	int weight;
+} actions[] = {
+        {receive_any, 2600},     {send_any, 2700},   {ask_readiness, 1200}, {epoll, 1000},
+        {ask_state, 400},        {ask_oddly, 100},   {set_state, 400},      {shut, 70},
+        {settle_way, 600},       {close_one, 100},   {duplicate, 200},      {close_some, 3},
+        {send_much_any, 35},     {open_pair, 70},    {fill_any, 100},       {pass, 35},
+        {transfer, 35},          {time_out, 5},      {interrupt, 5},        {misuse_any, 50},
+        {send_credentials, 10},  {let_somebody_go, 400},
+};
+
+enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
+
+_Static_assert((int)ACTIONS <= (int)ACTIONS_MAX, "a weight for each");
+
+static void weigh(struct world *w)
+{
+	static const int factors[] = {0, 1, 1, 1, 2, 4};
+	bool plain = one_in(w, 3);
+
+	for (int i = 0; i < ACTIONS; i++) {
+		w->weight[i] = actions[i].weight * (plain ? 1 : factors[below(w, 6)]);
+		w->weights += w->weight[i];
+	}
+}
+
+static void one(struct world *w)
+{
+	int actor = an_actor(w), process = w->actor[actor].process;
+	int at = below(w, w->weights + 1), i = 0;
+
+	if (place_of(w, process, END) < 0) {
 		open_pair(w, actor);
 		return;
 	}
-	switch (below(w, 100)) {
-	case 0 ... 25:
-		one_in(w, 100) ? misuse(w, actor, place, CALL_recvbad)
-		               : receive(w, actor, place, in[below(w, 16)]);
-		break;
-	case 26 ... 52:
-		one_in(w, 100)
-		        ? misuse(w, actor, place, one_in(w, 2) ? CALL_sendbad : CALL_sendnamed)
-		        : send_bytes(w, actor, place,
-		                     one_in(w, 400) ? CALL_sendcred : out[below(w, 16)]);
-		break;
-	case 53 ... 64:
-		ask_readiness(w, actor);
-		break;
-	case 65 ... 74:
-		epoll(w, actor);
-		break;
-	case 75 ... 79:
-		one_in(w, 5) ? ask_oddly(w, actor) : ask_state(w, actor);
-		break;
-	case 80 ... 83:
-		set_state(w, actor);
-		break;
-	case 84 ... 85:
-		one_in(w, 3) ? shut(w, actor) : settle_way(w, actor);
-		break;
-	case 86 ... 87:
-		one_in(w, 2) ? close_one(w, actor) : duplicate(w, actor);
-		break;
-	case 88:
-		one_in(w, 40) ? close_some(w, actor) : duplicate(w, actor);
-		break;
-	case 89:
-		one_in(w, 3) ? send_much(w, actor, place) : open_pair(w, actor);
-		break;
-	case 90 ... 91:
-		if (w->filled_object < 0)
-			one_in(w, 3) ? fill(w, actor, place) : settle_way(w, actor);
-		else
-			unfill(w, one_in(w, 2));
-		break;
-	case 92:
-		one_in(w, 3) ? pass(w, actor) : settle_way(w, actor);
-		break;
-	case 93:
-		one_in(w, 3) ? transfer(w, actor) : settle_way(w, actor);
-		break;
-	case 94:
-		one_in(w, 20) ? time_out(w, actor) : settle_way(w, actor);
-		break;
-	case 95:
-		one_in(w, 20) ? interrupt(w, actor) : settle_way(w, actor);
-		break;
-	default:
-		let_go(w);
-		break;
-	}
+	while (i < ACTIONS - 1 && at >= w->weight[i])
+		at -= w->weight[i++];
+	actions[i].make(w, actor);
 }
 
 /* What costs processes and threads is kept to programs of their own. */
@@ -1794,6 +1855,7 @@ void generate(struct program *program, uint64_t seed)
 			w.place[i][k].object = -1;
 	w.actor[0].there = true;
 	w.urgent = one_in(&w, 12);
+	weigh(&w);
 	w.wanted = 5 + below(&w, one_in(&w, 2) ? 40 : 150);
 	kind = kind == 0 ? 2 : kind < 8 ? 1 : 0; /* with processes, with threads, alone */
 	open_pair(&w, 0);
@@ -1803,7 +1865,7 @@ void generate(struct program *program, uint64_t seed)
 		start_actor(&w, 0, kind > 1);
 		start_actor(&w, 0, false);
 	}
-	while (program->lines < w.wanted && !w.over) {
+	for (int i = 0; i < TRIES * w.wanted && program->lines < w.wanted && !w.over; i++) {
 		people(&w, kind);
 		one(&w);
 	}
