@@ -1259,12 +1259,14 @@ static int a_place_to_ask(struct world *w, int process)
 static void ask_readiness(struct world *w, int actor)
 {
 	int process = w->actor[actor].process;
-	bool selects = one_in(w, 3);
+	bool selects = one_in(w, 3), sets = false;
 	struct call *c = add(w, actor, selects ? CALL_select : CALL_poll);
 
 	c->listed = (unsigned char)(1 + below(w, LIST_MAX - 2));
 	for (int i = 0; i < c->listed; i++) {
 		c->list[i].place = a_place_to_ask(w, process);
+		const struct object *o = object_at(w, process, c->list[i].place);
+		sets |= o && o->kind == EPOLL; /* what is told of once, one of two who wait has */
 		c->list[i].value = asked_events(w, object_at(w, process, c->list[i].place));
 	}
 	c->a[2] = below(w, 3);
@@ -1280,7 +1282,7 @@ static void ask_readiness(struct world *w, int actor)
 	}
 	if (one_in(w, 40))
 		c->a[1] = 2;
-	if (actor > 0 && one_in(w, 6) && !anybody(w, false)) {
+	if (actor > 0 && one_in(w, 6) && !anybody(w, false) && !(sets && anybody(w, true))) {
 		c->a[1] = -1;
 		c->may_wait = true;
 		w->actor[actor].waiting = WAITS_MAYBE;
