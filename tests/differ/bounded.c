@@ -611,6 +611,7 @@ void bounded_generate(struct program *program, uint64_t seed, size_t capacity, c
 	struct call c;
 
 	program->lines = 0;
+	program->races = false;
 	add(program, m,
 	    (struct call){.number = CALL_socketpair,
 	                  .a = {0, 1, random_below(&r, 4) ? 0 : SOCK_NONBLOCK}});

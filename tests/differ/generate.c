@@ -106,6 +106,7 @@ struct world {
 	bool restarts[ACTORS]; /* by process: what its handler of SIGUSR1 does */
 	bool handler_sends; /* that of the first process */
 	bool urgent; /* MSG_OOB */
+	bool races; /* calls whose results time decides, too */
 	bool over;
 };
 
@@ -283,7 +284,7 @@ static bool is_in_use(struct world *w, int process, int place)
 {
 	const struct object *o = object_at(w, process, place);
 
-	if (o && o->kind == END && o->refs == 1 && two_wait(w, o))
+	if (o && o->kind == END && o->refs == 1 && two_wait(w, o) && !w->races)
 		return true;
 	for (int i = 0; i < ACTORS; i++) {
 		const struct actor_state *a = &w->actor[i];
@@ -474,7 +475,7 @@ static bool wait_reading(struct world *w, int actor, const struct object *o, int
 	struct actor_state *a = &w->actor[actor];
 
 	if (!is_certain(w, o, in) || o->timed || o->peek_off || in->write_ended ||
-	    (flags & (MSG_OOB | MSG_ERRQUEUE)) || length == 0 || anybody(w, true))
+	    (flags & (MSG_OOB | MSG_ERRQUEUE)) || length == 0 || (anybody(w, true) && !w->races))
 		return false;
 	*a = (struct actor_state){.there = true,
 	                          .process = a->process,
@@ -632,8 +633,11 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 	int messages = number == CALL_sendmmsg ? c->listed : 1 + length / 16384;
 	/* How many come before he looks, only time tells. */
 	if (messages > 1 && (is_awaited(w, o) || anybody(w, true))) {
-		w->program->lines--;
-		return;
+		if (!w->races || out->nibbled || out->full) {
+			w->program->lines--;
+			return;
+		}
+		disturb(w, o->pair, o->side);
 	}
 	if (out->nibbled) {
 		if (messages > 1 || length > out->slack || length == 0 || out->write_ended ||
@@ -730,7 +734,7 @@ static void fill(struct world *w, int actor, int place)
 		return;
 	struct way *out = way_out(w, o);
 	if (out->write_ended || out->charge || !is_certain(w, o, out) || is_awaited(w, o) ||
-	    anybody(w, true))
+	    (anybody(w, true) && !w->races))
 		return;
 	struct call *c = add(w, actor, CALL_fill);
 	c->a[0] = place;
@@ -767,6 +771,8 @@ static bool unfill(struct world *w, bool all)
 	const struct object *filled = &w->object[w->filled_object];
 	struct way *out = way_out(w, filled);
 
+	if (w->pair[filled->pair].uncertain)
+		return false;
 	for (int actor = 0; actor < ACTORS; actor++) {
 		if (!w->actor[actor].there || w->actor[actor].waiting != WAITS_NOT)
 			continue;
@@ -906,7 +912,7 @@ static void shut(struct world *w, int actor)
 	struct object *o = object_at(w, process, place);
 	/* Who waits for room of a full direction that is shut looks again in a while: how soon he
 	 * sees room, only time tells. Who watches it is told of room by its end (differences/). */
-	if (o && o->kind == END && (way_out(w, o)->full || way_in(w, o)->full) && anybody(w, true))
+	if (o && o->kind == END && (way_out(w, o)->full || way_in(w, o)->full) && anybody(w, true) && !w->races)
 		return;
 	if (o && o->kind == END &&
 	    ((way_out(w, o)->full && o->watched_out) ||
@@ -1139,7 +1145,7 @@ static void time_out(struct world *w, int actor)
 	if (!o || is_read(w, o) || is_written(w, o))
 		return;
 	struct way *in = way_in(w, o), *out = way_out(w, o);
-	bool reads = !is_certain(w, o, out) || !out->full || out->nibbled;
+	bool reads = !is_certain(w, o, out) || !out->full || out->nibbled || asking_is_seen(w, o);
 	if (reads && (!is_certain(w, o, in) || in->full))
 		return;
 	if (!is_certain(w, o, in) || !is_certain(w, o, out))
@@ -1173,7 +1179,8 @@ static void interrupt(struct world *w, int actor)
 	struct call *c = add(w, actor, CALL_sigaction);
 	c->a[0] = 0;
 	add(w, actor, CALL_timer)->a[0] = 2 + below(w, 3);
-	c = add(w, actor, out->full && !out->nibbled && one_in(w, 2) ? CALL_send : CALL_recv);
+	bool sends = out->full && !out->nibbled && !asking_is_seen(w, o) && one_in(w, 2);
+	c = add(w, actor, sends ? CALL_send : CALL_recv);
 	c->a[0] = place;
 	c->a[1] = 1 + below(w, 100);
 	c->a[2] = c->number == CALL_recv ? receive_flags(w) & (MSG_WAITALL | MSG_PEEK) : 0;
@@ -1282,7 +1289,8 @@ static void ask_readiness(struct world *w, int actor)
 	}
 	if (one_in(w, 40))
 		c->a[1] = 2;
-	if (actor > 0 && one_in(w, 6) && !anybody(w, false) && !(sets && anybody(w, true))) {
+	if (actor > 0 && one_in(w, 6) &&
+	    (w->races || (!anybody(w, false) && !(sets && anybody(w, true))))) {
 		c->a[1] = -1;
 		c->may_wait = true;
 		w->actor[actor].waiting = WAITS_MAYBE;
@@ -1423,8 +1431,8 @@ static void ask_set(struct world *w, int actor, int ep)
 	for (int i = 0; c->a[1] == PLACES && i < w->entries; i++)
 		if (w->entry[i].set == set)
 			w->entry[i].due = false;
-	if (actor > 0 && !w->object[set].room_edges && one_in(w, 4) && !anybody(w, false) &&
-	    !anybody(w, true)) {
+	if (actor > 0 && !w->object[set].room_edges && one_in(w, 4) &&
+	    (w->races || (!anybody(w, false) && !anybody(w, true)))) {
 		c->a[2] = -1;
 		c->may_wait = true;
 		w->actor[actor].waiting = WAITS_MAYBE;
@@ -1590,7 +1598,7 @@ static void end_actor(struct world *w)
 		return;
 	for (int k = 0; k < PLACES; k++) {
 		const struct object *o = object_at(w, process, k);
-		if (o && o->kind == END && two_wait(w, o))
+		if (o && o->kind == END && two_wait(w, o) && !w->races)
 			return;
 	}
 	if (a->waiting != WAITS_NOT || one_in(w, 3))
@@ -1633,7 +1641,7 @@ static void send_somewhere(struct world *w)
  * that waits for room may find some: only time says. */
 static bool may_be_sent_into(const struct world *w, const struct actor_state *a)
 {
-	return a->pair < 0 || (a->waiting == WAITS_READING && !w->restarts[a->process]);
+	return w->races || a->pair < 0 || (a->waiting == WAITS_READING && !w->restarts[a->process]);
 }
 
 static void let_go(struct world *w)
@@ -1863,6 +1871,7 @@ void generate(struct program *program, uint64_t seed)
 	open_pair(&w, 0);
 	if (one_in(&w, 2))
 		open_pair(&w, 0);
+	program->races = w.races = kind > 0 && one_in(&w, 3);
 	if (kind > 0) {
 		start_actor(&w, 0, kind > 1);
 		start_actor(&w, 0, false);

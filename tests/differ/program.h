@@ -42,6 +42,7 @@ struct call {
 
 struct program {
 	int lines;
+	bool races; /* time has a say: the text begins with "# races" */
 	struct call line[LINES_MAX];
 };
 

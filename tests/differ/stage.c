@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -76,9 +77,32 @@ static void set_state(struct actor *me, uint32_t state)
 	wake(&me->state);
 }
 
+/* On one processor who is woken comes first, or last of all. */
+static void take_way(unsigned int way)
+{
+	static cpu_set_t all;
+	static unsigned int now;
+	cpu_set_t one;
+
+	if (now == (way & 1))
+		return;
+	now = way & 1;
+	if (CPU_COUNT(&all) == 0)
+		sched_getaffinity(0, sizeof(all), &all);
+	CPU_ZERO(&one);
+	for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &one);
+	sched_setaffinity(0, sizeof(one), way & 1 ? &one : &all);
+}
+
 static void act(struct actor *me)
 {
+	struct sched_param none = {0};
+
 	self = me;
+	if (stage->way & 2)
+		sched_setscheduler(0, SCHED_BATCH, &none);
 	me->pid = getpid();
 	me->tid = (int)syscall(SYS_gettid);
 	set_state(me, ACTOR_IDLE);
@@ -537,11 +561,13 @@ static void end(struct trace *t)
 	close_range(3, STAGE_FD - 1, 0);
 }
 
-size_t stage_run(const struct program *program, char *trace, size_t size)
+size_t stage_run(const struct program *program, unsigned int way, char *trace, size_t size)
 {
 	struct trace t = {trace, size, 0};
 
 	begin();
+	stage->way = way;
+	take_way(way);
 	for (int i = 0; i < program->lines; i++)
 		run_line(&t, &program->line[i], i + 1);
 	end(&t);

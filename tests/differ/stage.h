@@ -46,6 +46,7 @@ struct stage {
 	long filled; /* what the last fill put in */
 	long nibbled; /* and what is gone of it */
 	int filled_line;
+	unsigned int way;
 };
 
 extern struct stage *stage;
@@ -59,8 +60,10 @@ void stage_open(void);
 /* In a program that actor `number` has become by exec. */
 void stage_join(int number) __attribute__((noreturn));
 
-/* Runs the program; its trace is one line for each result. Gives its length. */
-size_t stage_run(const struct program *program, char *trace, size_t size);
+/* Runs the program; its trace is one line for each result. Gives its length. Of two that could
+ * go on, who does first is another's choice with each `way`; 0: the kernel's. */
+size_t stage_run(const struct program *program, unsigned int way, char *trace, size_t size);
+enum { STAGE_WAYS = 4 };
 
 /* Makes one call; the text of its result goes to the actor. call.c */
 void call_run(struct actor *me);

@@ -220,9 +220,11 @@ int call_print(const struct call *call, char *text, size_t size)
 	return (int)p.used;
 }
 
+static const char races_line[] = "# races\n";
+
 size_t program_print(const struct program *program, char *text, size_t size)
 {
-	size_t used = 0;
+	size_t used = (size_t)snprintf(text, size, "%s", program->races ? races_line : "");
 
 	for (int i = 0; i < program->lines && used + 2 < size; i++) {
 		used += (size_t)call_print(&program->line[i], text + used, size - used - 1);
@@ -367,6 +369,7 @@ int program_parse(struct program *program, const char *text)
 	int number = 0;
 
 	program->lines = 0;
+	program->races = strncmp(text, races_line, sizeof(races_line) - 1) == 0;
 	for (; *text; text += *text == '\n') {
 		size_t length = strcspn(text, "\n");
 		number++;

@@ -25,6 +25,12 @@ struct hello {
 	int carried;
 };
 
+/* Before each program. */
+struct order {
+	uint32_t size;
+	uint32_t way;
+};
+
 static void die(const char *what)
 {
 	fprintf(stderr, "differ: %s: %s\n", what, strerrorname_np(errno));
@@ -125,13 +131,13 @@ void worker_end(struct worker *w)
 	w->pid = 0;
 }
 
-void worker_give(struct worker *w, const char *text, size_t length)
+void worker_give(struct worker *w, const char *text, size_t length, unsigned int way)
 {
-	uint32_t size = (uint32_t)length;
+	struct order order = {(uint32_t)length, way};
 
 	if (!w->pid)
 		start(w);
-	if (!write_all(w->in, &size, sizeof(size)) || !write_all(w->in, text, length)) {
+	if (!write_all(w->in, &order, sizeof(order)) || !write_all(w->in, text, length)) {
 		worker_end(w);
 	}
 }
@@ -174,7 +180,7 @@ int worker_serve(void)
 {
 	static char text[TEXT_MAX], trace[TRACE_MAX];
 	static struct program program;
-	uint32_t size;
+	struct order order;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0);
@@ -182,16 +188,16 @@ int worker_serve(void)
 	struct hello hello = {getpid(), is_carried()};
 	if (!write_all(STDOUT_FILENO, &hello, sizeof(hello)))
 		return 1;
-	while (read_all(STDIN_FILENO, &size, sizeof(size), NULL)) {
-		if (size >= sizeof(text) || !read_all(STDIN_FILENO, text, size, NULL))
+	while (read_all(STDIN_FILENO, &order, sizeof(order), NULL)) {
+		if (order.size >= sizeof(text) || !read_all(STDIN_FILENO, text, order.size, NULL))
 			return 1;
-		text[size] = '\0';
+		text[order.size] = '\0';
 		int wrong = program_parse(&program, text);
 		if (wrong) {
 			fprintf(stderr, "differ: line %d is no call\n", wrong);
 			return 1;
 		}
-		size = (uint32_t)stage_run(&program, trace, sizeof(trace));
+		uint32_t size = (uint32_t)stage_run(&program, order.way, trace, sizeof(trace));
 		if (!write_all(STDOUT_FILENO, &size, sizeof(size)) ||
 		    !write_all(STDOUT_FILENO, trace, size))
 			return 1;

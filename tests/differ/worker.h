@@ -16,8 +16,9 @@ struct worker {
 
 enum { ANSWER_MS_MAX = 20000 };
 
-/* Gives it a program's text; starts it if need be. */
-void worker_give(struct worker *w, const char *text, size_t length);
+/* Gives it a program's text, to be run in one of several ways that time may take (stage.h);
+ * starts it if need be. */
+void worker_give(struct worker *w, const char *text, size_t length, unsigned int way);
 
 /* Its trace, or what became of the worker. Ends one that does not answer in time: false. */
 bool worker_answer(struct worker *w, char *trace, size_t size, int ms_max);
