@@ -313,6 +313,32 @@ assert o["pairs"] == 0 and o["list"] == [] and o["not_listed"] == 0, o
 	python3 -m json.tool <<<"$output"
 }
 
+@test "a pair is its creator's, by the name that the thread has then" {
+	run -0 --separate-stderr timeout 20 "$WEIR" run --stats out.json python3 -c '
+import ctypes, socket, threading
+libc = ctypes.CDLL(None)
+libc.pthread_self.restype = ctypes.c_ulong
+own = libc.pthread_self()
+def name(text):
+    assert libc.pthread_setname_np(ctypes.c_ulong(own), text) == 0
+def pair():
+    socket.socketpair()
+pair()
+pair()
+assert libc.prctl(15, b"second", 0, 0, 0) == 0
+pair()
+name(b"third")
+pair()
+other = threading.Thread(target=name, args=[b"fourth"])
+other.start(); other.join()
+pair()
+'
+	run -0 python3 -c '
+import json
+print(*[p["comm"] for p in json.load(open("out.json"))["list"]])'
+	[ "$output" = "python3 python3 second third fourth" ]
+}
+
 @test "--stats tells what a pair carried" {
 	run -0 --separate-stderr timeout 20 "$WEIR" run --capacity 64 --stats out.json python3 -c '
 import socket

@@ -67,14 +67,31 @@ static bool is_wanted(uint64_t number, const char *comm)
 	return weir_plan_marks(plan, number, nth, weir_own_pid(), comm, exe);
 }
 
+/* This thread's. Asked for when it may have another than before; who writes one to /proc
+ * does not tell, so where rules ask for it that is each time. */
+static const char *own_name(void)
+{
+	static _Thread_local struct {
+		char name[WEIR_COMM_SIZE + 1];
+		uint32_t known;
+	} own;
+	const struct weir_plan *plan = weir_session.plan;
+	uint32_t now = weir_renamings() + 1;
+
+	if (own.known != now || plan->marks > 0 || plan->capacities > 0) {
+		os_call(SYS_prctl, PR_GET_NAME, (long)own.name, 0, 0, 0, 0);
+		own.known = now;
+	}
+	return own.name;
+}
+
 bool weir_mark_pair(const int sv[2], bool nonblock, bool wanted)
 {
-	char comm[WEIR_COMM_SIZE + 1] = "";
 	struct weir_end end;
 
 	if (sv[0] >= WEIR_TABLE_SIZE || sv[1] >= WEIR_TABLE_SIZE)
 		return leave_to_kernel(WEIR_LEFT_DESCRIPTOR);
-	os_call(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
+	const char *comm = own_name();
 	uint64_t number = weir_pair_number(&weir_session);
 	if (!wanted && !is_wanted(number, comm))
 		return leave_to_kernel(WEIR_LEFT_UNMARKED);

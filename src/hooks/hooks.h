@@ -105,6 +105,9 @@ void weir_adopt_options(const struct weir_end *end);
 /* This process's pid, also in the child of a fork. */
 uint32_t weir_own_pid(void);
 
+/* How often threads of this process were given names. */
+uint32_t weir_renamings(void);
+
 /* Has this process, or one that it was forked from, gone to another PID or network
  * namespace since its program started? */
 bool weir_has_left_namespace(void);

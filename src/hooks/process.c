@@ -124,6 +124,24 @@ void weir_before_filter(int seccomp_mode, unsigned long program)
 	weir_mark_no_more(WEIR_TROUBLE_FILTER);
 }
 
+static weir_word32 renamings;
+
+uint32_t weir_renamings(void)
+{
+	return load32_relaxed(&renamings);
+}
+
+static int renamed(int result)
+{
+	add32_relaxed(&renamings, 1);
+	return result;
+}
+
+WEIR_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
+{
+	return renamed(weir_real()->pthread_setname_np(thread, name));
+}
+
 WEIR_EXPORT int prctl(int option, ...)
 {
 	unsigned long a[4];
@@ -135,7 +153,8 @@ WEIR_EXPORT int prctl(int option, ...)
 	va_end(list);
 	if (option == PR_SET_SECCOMP)
 		weir_before_filter((int)a[0], a[1]);
-	return weir_real()->prctl(option, a[0], a[1], a[2], a[3]);
+	int result = weir_real()->prctl(option, a[0], a[1], a[2], a[3]);
+	return option == PR_SET_NAME ? renamed(result) : result;
 }
 
 static weir_word32 left_namespace;

@@ -496,6 +496,10 @@ EACH_NAME(prctl)
 {
 	return prctl(PR_GET_DUMPABLE) >= 0;
 }
+EACH_NAME(pthread_setname_np)
+{
+	return pthread_setname_np(pthread_self(), "stacks") == 0;
+}
 
 static pid_t start(void)
 {
@@ -870,6 +874,7 @@ static const struct {
         NAME(_Fork),
         NAME(vfork),
         NAME(prctl),
+        NAME(pthread_setname_np),
         NAME(wait),
         NAME(waitpid),
         NAME(wait3),
