@@ -258,12 +258,16 @@ static int pending_error(int fd, int flags)
 	return 0;
 }
 
-/* Would the next message be an error? After others it is left for the next call. */
+/* Would the next message be an error? After others it is left for the next call. An urgent
+ * byte that lies next is passed by. */
 static bool error_is_next(int fd)
 {
 	struct weir_end end;
 
-	if (!weir_end_of(fd, &end) || weir_end_available(&end) > 0)
+	if (!weir_end_of(fd, &end))
+		return false;
+	uint64_t available = weir_end_available(&end);
+	if (available > 1 || (available == 1 && !os_at_mark(fd)))
 		return false;
 	return weir_end_true_events(&end, (short)os_poll_now(fd, 0)) & POLLERR;
 }
