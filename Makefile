@@ -279,8 +279,8 @@ explore_code := $(filter-out src/base/os.c src/carry/% src/endpoint/deadlock.c s
 explore_code_objects := $(patsubst %.c,$(B)/explore/%.o,$(explore_code))
 explore_objects := $(patsubst %.c,$(B)/explore/%.o,$(filter-out %_test.c,$(wildcard tests/explore/*.c)))
 # Variables begin as zeros, so that equal states look equal. What a process remembers in its
-# own memory is not played: none does.
-EXPLORE_FLAGS := $(COMMON) -O2 -g -DWEIR_LONES=2 $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero)
+# own memory of the one pair lies in the world, for each process apart.
+EXPLORE_FLAGS := $(COMMON) -O2 -g -DWEIR_LONES=4 '-Dweir_lones=(*weir_lones_own)' $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero)
 explore_wraps := weir_die weir_damaged sched_yield clock_gettime $(addprefix weir_lock_,try wait release)
 explore_link = $(CC) -pthread -o $@ $(addprefix -Wl$(comma)--wrap=,$(explore_wraps))
 explore_canaries := $(patsubst tests/explore/canaries/%.sed,$(B)/explore/canaries/%,$(wildcard tests/explore/canaries/*.sed))
@@ -288,7 +288,7 @@ comma := ,
 explorers := $(B)/explore/explore $(B)/explore/kernel_test $(explore_canaries)
 
 # The locks themselves are played, too.
-$(filter-out %/base/lock.o,$(explore_code_objects)): EXPLORE_FLAGS += -fsanitize=thread
+$(filter-out %/base/lock.o,$(explore_code_objects)) $(B)/explore/tests/explore/lone.o: EXPLORE_FLAGS += -fsanitize=thread
 $(B)/explore/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
@@ -302,13 +302,16 @@ $(B)/explore/kernel_test: $(B)/explore/tests/explore/kernel_test.o $(B)/explore/
 	$(call say,LD)
 	$(Q)$(CC) -pthread -o $@ $^
 
-# The file that the first line names, changed, in the place of the real one.
+# The file that the first line names, changed, in the place of the real one. Of a header that is
+# the one that the lone thread's way is compiled from.
 $(explore_canaries): $(B)/explore/canaries/%: tests/explore/canaries/%.sed $(explore_objects) $(explore_code_objects)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)source=$$(sed -n '1s/^# \([^ ]*\) .*/\1/p' $<) && sed -f $< $$source > $@.c && \
 		if cmp -s $$source $@.c; then echo "$<: nothing changed in $$source"; exit 1; fi && \
-		$(CC) $(EXPLORE_FLAGS) -w -fsanitize=thread -c $@.c -o $@.o && \
+		case $$source in *.h) mkdir -p $@.include/$$(dirname $${source#src/}) && \
+			cp $@.c $@.include/$${source#src/} && cp tests/explore/lone.c $@.c && source=tests/explore/lone.c;; esac && \
+		$(CC) -I$@.include $(EXPLORE_FLAGS) -Itests/explore -w -fsanitize=thread -c $@.c -o $@.o && \
 		$(explore_link) $@.o $$(echo $(filter %.o,$^) | tr ' ' '\n' | grep -v "/$${source%.c}.o")
 
 explorers: $(explorers)

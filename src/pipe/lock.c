@@ -114,6 +114,13 @@ static __attribute__((noinline)) void wait_for_lone(const struct weir_pipe_ref *
 	}
 }
 
+/* Who is at work without the lock is its process's only thread, unless a handler that has
+ * interrupted it has started another: that one waits for it as strangers do. */
+static bool is_this_thread(uint32_t own)
+{
+	return os_single_threaded() || os_thread() == own;
+}
+
 /* True where no lock is needed: `*error` says what came of it. A handler may come
  * between any two of these steps, but it leaves things as it found them. Who interrupted
  * this thread must not wait, even where others have come near meanwhile. */
@@ -124,7 +131,7 @@ static inline bool enter_alone(const struct weir_pipe_ref *ref, enum who who, in
 	uint32_t own = load32_relaxed(&weir_own_process);
 
 	*error = -EDEADLK;
-	if (__builtin_expect(weir_pipe_is_own(alone), 0))
+	if (__builtin_expect(weir_pipe_is_own(alone), 0) && is_this_thread(own))
 		return true;
 	if (own == 0 || load32_relaxed(&pipe->alone) != own || !os_single_threaded())
 		return false;
@@ -133,7 +140,8 @@ static inline bool enter_alone(const struct weir_pipe_ref *ref, enum who who, in
 	weir_pipe_forget(ref);
 	bool stale = load32_relaxed(&pipe->generation) != ref->generation;
 	*error = 0;
-	if (__builtin_expect(load32_relaxed(&pipe->alone) == own && !stale, 1))
+	bool still = load32_relaxed(&pipe->alone) == own && os_single_threaded();
+	if (__builtin_expect(still && !stale, 1))
 		return true;
 	store32_release(alone, 0);
 	*error = -ESTALE;
@@ -146,8 +154,10 @@ void weir_pipe_begin_alone(const struct weir_pipe_ref *ref)
 	store32_relaxed(&ref->pipe->alone, load32_relaxed(&weir_own_process));
 }
 
+/* A child must not remember what its parent does: that works with its parent's name. */
 void weir_pipe_share(const struct weir_pipe_ref *ref)
 {
+	weir_pipe_forget(ref);
 	store32_ordered(&ref->pipe->alone, 0);
 }
 
@@ -192,7 +202,7 @@ static inline void leave(const struct weir_pipe_ref *ref, enum who who)
 {
 	weir_doubled *alone = alone_of(ref, who);
 
-	if (weir_pipe_is_own(alone))
+	if (weir_pipe_is_own(alone) && is_this_thread(load32_relaxed(&weir_own_process)))
 		store32_release(alone, 0);
 	else
 		weir_lock_release(lock_of(ref, who));

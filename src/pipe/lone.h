@@ -53,17 +53,17 @@ void weir_lone_learn(const struct weir_pipe_ref *ref, int op, uint64_t reader, u
 /* Begins a transfer of `who`. False where it must go the general way. */
 static inline bool weir_lone_enter(const struct weir_lone *l, int op, uint64_t who)
 {
-	struct weir_pipe *pipe = l->ref.pipe;
-
 	if (__builtin_expect(load64_relaxed(&l->who[op]) != who || !os_still_single_threaded(), 0))
 		return false;
+	atomic_signal_fence(memory_order_acquire); /* until now a handler may have learned the rest */
+	struct weir_pipe *pipe = l->ref.pipe;
 	weir_word64 *at_work = op ? &pipe->write_alone.halves : &pipe->read_alone.halves;
 	if (__builtin_expect(load64_relaxed(at_work) != 0, 0))
 		return false;
 	store64_relaxed(at_work, l->self);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (__builtin_expect(load64_relaxed(&pipe->alone.halves) == l->self &&
-	                             load64_relaxed(&l->who[op]) == who,
+	                             load64_relaxed(&l->who[op]) == who && os_still_single_threaded(),
 	                     1))
 		return true;
 	store64_release(at_work, 0);

@@ -19,6 +19,7 @@ enum {
 	CHARGE_MAX = 50000, /* the kernel still says writable */
 	MESSAGE_CHARGE = 1300, /* what a small message costs there, at most */
 	NIBBLED_MAX = 15000, /* of what fills a direction there is more than four times that */
+	SPLICED_MAX = 10, /* messages: a pipe has 16 places (differences/) */
 	ENTRIES_MAX = 64,
 	ACTIONS_MAX = 32,
 	TRIES = 20, /* for each line: what is not possible now makes none */
@@ -521,9 +522,11 @@ static void receive(struct world *w, int actor, int place, enum call_number numb
 	if (number == CALL_preadv2f)
 		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6); /* RWF_NOWAIT, or others */
 	int messages = number == CALL_recvmmsg || number == CALL_recvmmsgt ? c->listed : 1;
-	/* A peek of nothing sees what is behind (differences/). */
+	/* A peek of nothing sees what is behind; a reset behind urgent data is lost (differences/). */
 	if (has_nothing(c, length))
 		flags &= ~MSG_PEEK;
+	if (w->urgent && (number == CALL_recvmmsg || number == CALL_recvmmsgt))
+		flags &= ~MSG_ERRQUEUE;
 	/* An empty vector of readv, and read of nothing, never wait. */
 	bool nothing = length == 0 && !has_flags(number);
 	if (!o || o->kind != END) {
@@ -1504,7 +1507,8 @@ static void transfer(struct world *w, int actor)
 		out->known = false;
 		return;
 	}
-	if (to < 0 || from < 0 || in->full || out->full || is_read(w, o) || is_awaited(w, o))
+	if (to < 0 || from < 0 || in->full || out->full || is_read(w, o) || is_awaited(w, o) ||
+	    in->charge > SPLICED_MAX * MESSAGE_CHARGE)
 		return;
 	if (one_in(w, 5)) { /* what no socket can do; but sendfile into a pipe does, and may wait */
 		struct call *c = add(w, actor, one_in(w, 2) ? CALL_tee : CALL_sendfile);

@@ -99,6 +99,8 @@ void check_end(void)
 {
 	for (int i = 0; i < THREADS_MAX; i++) {
 		const struct thread *t = &world.thread[i];
+		if (t->unborn)
+			continue;
 		if (t->state == THREAD_ALIVE && t->op.at)
 			note_failure("%c waits for %s for good (%s)", 'a' + i, name_of(t->op.at),
 			             t->op.name);

@@ -346,6 +346,11 @@ static const struct field end_fields[] = {
         FIELD(weir_end_shared, fd),       FIELD(weir_end_shared, timed),
 };
 
+static const struct field lone_fields[] = {
+        FIELD(weir_lone, who),  FIELD(weir_lone, head),  FIELD(weir_lone, tail),
+        FIELD(weir_lone, origin), FIELD(weir_lone, pause),
+};
+
 static bool name_in(const struct field *f, size_t count, size_t offset, const char *prefix,
                     char text[64])
 {
@@ -371,6 +376,13 @@ const char *name_of(const volatile void *at)
 		            address - (uintptr_t)&world.slot.pipe[i], pipes[i], text) ||
 		    name_in(end_fields, COUNT(end_fields), address - (uintptr_t)&world.slot.end[i],
 		            sides[i], text))
+			return text;
+	}
+	for (int i = 0; i < 2 * THREADS_MAX; i++) {
+		char prefix[32];
+		snprintf(prefix, sizeof(prefix), "%c's %s", 'a' + i / 2, pipes[i % 2]);
+		if (name_in(lone_fields, COUNT(lone_fields),
+		            address - (uintptr_t)&world.lones[i / 2][2 + i % 2], prefix, text))
 			return text;
 	}
 	for (int i = 0; i < THREADS_MAX; i++) {

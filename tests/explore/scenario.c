@@ -31,8 +31,11 @@ static ssize_t send_from(int side, int writer, size_t from, size_t n, int flags)
 	for (size_t i = 0; i < n; i++)
 		bytes[i] = byte_of(writer, from + i);
 	trace("writes %zu", n);
-	ssize_t sent = n == 0 ? 0 : (ssize_t)weir_end_send_quick(entry_of(side), ends[side].fd,
-	                                                         bytes, n);
+	ssize_t sent = 0;
+	if (scenario->lone && n > 0)
+		sent = (ssize_t)lone_send(entry_of(side), bytes, n);
+	if (sent == 0 && n > 0)
+		sent = (ssize_t)weir_end_send_quick(entry_of(side), ends[side].fd, bytes, n);
 	if (sent == 0)
 		sent = weir_end_send(&ends[side], weir_span_of(&iov, 1), n, flags | MSG_NOSIGNAL);
 	trace("has written: %zd", sent);
@@ -47,8 +50,11 @@ static ssize_t receive(int side, size_t n, int flags)
 	MUST(t->logged + n <= LOG_MAX);
 	trace("reads %zu", n);
 	bool plain = n > 0 && !(flags & ~MSG_DONTWAIT);
-	ssize_t got = !plain ? 0 : (ssize_t)weir_end_receive_quick(entry_of(side), ends[side].fd,
-	                                                           iov.iov_base, n);
+	ssize_t got = 0;
+	if (scenario->lone && plain)
+		got = (ssize_t)lone_receive(entry_of(side), ends[side].fd, iov.iov_base, n);
+	if (got == 0 && plain)
+		got = (ssize_t)weir_end_receive_quick(entry_of(side), ends[side].fd, iov.iov_base, n);
 	if (got == 0)
 		got = weir_end_receive(&ends[side], weir_span_of(&iov, 1), n, flags);
 	trace("has read: %zd", got);
@@ -610,7 +616,10 @@ static void handler_takes(void)
 {
 	unsigned char byte;
 	struct iovec iov = {&byte, 1};
-	ssize_t got = weir_end_receive(&ends[1], weir_span_of(&iov, 1), 1, MSG_DONTWAIT);
+	ssize_t got = scenario->lone ? (ssize_t)lone_receive(entry_of(1), ends[1].fd, &byte, 1) : 0;
+
+	if (got == 0)
+		got = weir_end_receive(&ends[1], weir_span_of(&iov, 1), 1, MSG_DONTWAIT);
 
 	MUST(got >= 0 || got == -EAGAIN);
 	if (got == 1)
@@ -894,6 +903,15 @@ static void put_2_and_take_2(void)
 	take(2);
 }
 
+/* Its own, where there is room, and the other's, for which it makes room. */
+static void put_1_and_take_2(void)
+{
+	between_calls();
+	ssize_t sent = send_from(0, world.current, 0, 1, MSG_DONTWAIT);
+	MUST(sent == 1 || sent == -EAGAIN);
+	take(sent == 1 ? 2 : 1);
+}
+
 /* Its own two bytes, and what its handler puts between them. */
 static void put_and_take_2_interrupted(void)
 {
@@ -922,6 +940,157 @@ static void two_and_one_came(void)
 {
 	came(0, 2, 2);
 	came(1, 1, 1);
+}
+
+/* ---- alone, with what the process remembers ---- */
+
+/* The first two go the general way, and the process learns; the others go the short one. */
+static void put_4_and_take_4_by_ones(void)
+{
+	for (size_t i = 0; i < 4; i++) {
+		between_calls();
+		MUST(send_from(0, world.current, i, 1, 0) == 1);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		between_calls();
+		MUST(receive(1, 1, 0) == 1);
+	}
+}
+
+/* So that the short way has both, in turn, and between them one that cannot go it. */
+static void put_and_take_4_in_turn(void)
+{
+	between_calls();
+	MUST(send_from(0, world.current, 0, 1, 0) == 1);
+	for (size_t i = 1; i < 4; i++) {
+		between_calls();
+		MUST(send_from(0, world.current, i, 1, 0) == 1);
+		between_calls();
+		MUST(receive(1, 1, i == 2 ? MSG_WAITALL : 0) == 1);
+	}
+	take(1);
+}
+
+/* Its own four, and what others put: so many as they did. */
+static void put_4_and_take_all_there_is(void)
+{
+	for (size_t i = 0; i < 4; i++) {
+		between_calls();
+		MUST(send_from(0, world.current, i, 1, 0) == 1);
+	}
+	do {
+		between_calls();
+		receive(1, 1, MSG_DONTWAIT);
+	} while (self()->result == 1);
+	MUST(self()->result == -EAGAIN);
+}
+
+static void put_4_and_leave_it(void)
+{
+	for (size_t i = 0; i < 4; i++) {
+		between_calls();
+		MUST(send_from(0, world.current, i, 1, 0) == 1);
+	}
+}
+
+static void handler_starts_thread(void)
+{
+	start_thread(1);
+}
+
+static void handler_forks(void)
+{
+	fork_process(1);
+}
+
+static void handler_widens(void)
+{
+	int error = weir_end_set_capacity(&ends[0], 6);
+
+	MUST(error == 0 || error == -EDEADLK);
+}
+
+static void put_1_or_none(void)
+{
+	between_calls();
+	ssize_t sent = send_from(0, world.current, 0, 1, MSG_DONTWAIT);
+	self()->result = sent == 1;
+	MUST(sent == 1 || sent == -EAGAIN);
+}
+
+/* What is there, without waiting. */
+static void take_what_there_is(void)
+{
+	between_calls();
+	receive(1, 1, MSG_DONTWAIT);
+	MUST(self()->result == 1 || self()->result == -EAGAIN);
+}
+
+static void four_came(void)
+{
+	came(0, 4, 4);
+}
+
+/* What nobody took still lies in the ring. */
+static uint32_t left_in_ring(void)
+{
+	const struct weir_pipe *p = &world.slot.pipe[0];
+
+	return (uint32_t)(load64_relaxed(&p->tail) - load64_relaxed(&p->head));
+}
+
+static void nothing_lost_of(uint32_t sent)
+{
+	struct tally t[2] = {{0}};
+	uint32_t logged = 0;
+
+	for (int i = 0; i < THREADS_MAX; i++) {
+		logged += world.thread[i].logged;
+		for (int writer = 0; writer < 2; writer++)
+			count(&t[writer], &world.thread[i], writer);
+	}
+	if (t[0].doubled || t[1].doubled || t[0].disordered || logged + left_in_ring() != sent)
+		note_failure("%u bytes were written, %u read and %u left", sent, logged, left_in_ring());
+}
+
+static void four_are_there(void)
+{
+	nothing_lost_of(4);
+}
+
+/* The other one has put in a fifth. */
+static void four_or_five_are_there(void)
+{
+	nothing_lost_of(4 + (uint32_t)(world.thread[1].result == 1));
+}
+
+static void four_and_handlers_came(void)
+{
+	came(0, 4, 4);
+	came(HANDLER, world.thread[0].result_of_handler == 1,
+	     world.thread[0].result_of_handler == 1);
+}
+
+/* Its own four bytes, and what its handler puts between them. */
+static void put_4_and_take_all_interrupted(void)
+{
+	struct thread *t = self();
+
+	put_4_and_leave_it();
+	while (t->logged < 4U + (t->result_of_handler == 1)) {
+		between_calls();
+		receive(1, 1, 0);
+	}
+}
+
+/* The handler may have taken one. */
+static void put_4_and_take_the_rest(void)
+{
+	put_4_and_leave_it();
+	while (self()->logged + (self()->handled != 0) < 4) {
+		between_calls();
+		receive(1, 1, MSG_DONTWAIT);
+	}
 }
 
 /* ---- the table ---- */
@@ -1099,6 +1268,8 @@ const struct scenario scenarios[] = {
          .actor = {AT_BOTH(put_2_and_take_2), AT_A(put_1), AT_B(take_1)}},
         {.name = "alone-full", .capacity = 1, .finish = two_came, .alone = true,
          .actor = {AT_BOTH(put_2), AT_B(take_2)}},
+        {.name = "alone-room", .capacity = 1, .finish = one_of_b_came, .alone = true,
+         .actor = {AT_BOTH(put_1_and_take_2), AT_A(put_1)}},
         {.name = "alone-empty", .capacity = 1, .finish = one_of_b_came, .alone = true,
          .actor = {AT_BOTH(take_1), AT_A(put_1)}},
         {.name = "alone-kill", .capacity = 2, .finish = nothing_doubled, .alone = true, .bound = 2,
@@ -1109,5 +1280,30 @@ const struct scenario scenarios[] = {
         {.name = "alone-handler-writes", .capacity = 4, .bound = 1, .finish = own_and_handlers_came,
          .alone = true,
          .actor = {AT_BOTH(put_and_take_2_interrupted, .handler = handler_puts_to_self), AT_A(widen)}},
+        {.name = "lone", .capacity = 4, .finish = four_came, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_and_take_4_in_turn), AT_A(widen)}},
+        {.name = "lone-rivals", .capacity = 6, .bound = 2, .finish = four_or_five_are_there, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_4_and_take_all_there_is), AT_A(put_1_or_none), AT_B(take_what_there_is)}},
+        {.name = "lone-thread", .capacity = 6, .bound = 1, .finish = four_or_five_are_there, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_4_and_take_all_there_is, .handler = handler_starts_thread),
+                   AT_BOTH(put_1_or_none, .beside = true)}},
+        {.name = "lone-thread-reads", .capacity = 6, .bound = 1, .finish = four_are_there, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_4_and_leave_it, .handler = handler_starts_thread),
+                   AT_BOTH(take_what_there_is, .beside = true)}},
+        {.name = "lone-child", .capacity = 6, .bound = 1, .finish = four_or_five_are_there, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_4_and_take_all_there_is, .handler = handler_forks),
+                   AT_BOTH(put_1_or_none, .forked = true)}},
+        {.name = "lone-child-reads", .capacity = 6, .bound = 1, .finish = four_are_there, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_4_and_take_all_there_is, .handler = handler_forks),
+                   AT_BOTH(take_what_there_is, .forked = true)}},
+        {.name = "lone-handler-writes", .capacity = 6, .finish = four_and_handlers_came, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_4_and_take_all_interrupted, .handler = handler_puts_to_self)}},
+        {.name = "lone-handler-reads", .capacity = 6, .finish = nothing_doubled, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_4_and_take_the_rest, .handler = handler_takes)}},
+        {.name = "lone-handler-widens", .capacity = 4, .finish = four_came, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_and_take_4_in_turn, .handler = handler_widens)}},
+        {.name = "lone-kill", .capacity = 6, .bound = 2, .finish = nothing_doubled, .alone = true, .lone = true,
+         .actor = {AT_BOTH(put_4_and_take_4_by_ones, .may_be_killed = true),
+                   AT_BOTH(put_1_and_take_what_is_left)}},
         {.name = NULL},
 };

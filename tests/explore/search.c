@@ -95,9 +95,9 @@ static void add_steps_of(struct options *o, int i, int left)
 		return;
 	if (is_enabled(i))
 		add(o, STEP_RUN, i, cost);
-	if (t->state == THREAD_ALIVE && scenario->actor[i].may_be_killed)
+	if (t->state == THREAD_ALIVE && scenario->actor[i].may_be_killed && !t->unborn)
 		add(o, STEP_KILL, i, cost);
-	if (t->state == THREAD_ALIVE && t->signals > 0 && !t->handling)
+	if (t->state == THREAD_ALIVE && t->signals > 0 && !t->handling && !t->unborn)
 		add(o, STEP_SIGNAL, i, cost);
 }
 
@@ -234,6 +234,14 @@ static uint64_t hash_piece(uint64_t seed, const unsigned char *at, size_t size)
 	return mix(mix(mix(h[0] + 1, h[1]) + 1, h[2]) + 1, h[3]);
 }
 
+/* What processes remember is nothing in most scenarios. */
+static bool counts_for_state(const unsigned char *at)
+{
+	size_t offset = (size_t)(at - (const unsigned char *)world.lones);
+
+	return !is_idle(at) && (scenario->lone || offset >= sizeof(world.lones));
+}
+
 /* All of the world but the words that decide nothing. */
 static void find_pieces(void)
 {
@@ -242,7 +250,7 @@ static void find_pieces(void)
 
 	pieces_count = 0;
 	for (; at < end; at += 4) {
-		bool counts = !is_idle(at);
+		bool counts = counts_for_state(at);
 		if (counts && !before) {
 			if (pieces_count == PIECES_MAX)
 				abort();

@@ -67,12 +67,36 @@ void stack_of(int thread, unsigned char **from, size_t *size)
 
 /* ---- going on and stopping ---- */
 
+static int process_of(int thread)
+{
+	return scenario->actor[thread].beside ? 0 : thread;
+}
+
+/* Where nobody is to remember anything. */
+static struct weir_lone nobodys[WEIR_LONES];
+
+/* The pipes as the process sees them. */
+static void see_ends(void)
+{
+	uint32_t generation = load32_relaxed(&world.slot.generation);
+
+	for (int side = 0; side < 2; side++) {
+		ends[side].in.lone = weir_pair_pipe(&weir_session, 0, !side, generation).lone;
+		ends[side].out.lone = weir_pair_pipe(&weir_session, 0, side, generation).lone;
+	}
+}
+
 /* What a process has for itself alone. */
 static void be(int thread)
 {
+	int process = process_of(thread);
+
 	world.current = thread;
-	store32_relaxed(&weir_own_process, tid_of(thread));
-	store32_relaxed(&weir_own_life, world.thread[thread].life);
+	store32_relaxed(&weir_own_process, tid_of(process));
+	store32_relaxed(&weir_own_life, world.thread[process].life);
+	__libc_single_threaded = !world.threaded[process];
+	weir_lones_own = scenario->lone ? &world.lones[process] : &nobodys;
+	see_ends();
 }
 
 uint32_t resume(int thread)
@@ -160,7 +184,7 @@ bool is_enabled(int thread)
 
 	if (t->state == THREAD_DYING)
 		return true;
-	if (t->state != THREAD_ALIVE)
+	if (t->state != THREAD_ALIVE || t->unborn)
 		return false;
 	if (t->signalled)
 		return true;
@@ -169,6 +193,29 @@ bool is_enabled(int thread)
 	if (t->op.kind == OP_PAUSE)
 		return !t->pauses;
 	return !is_sleep(t->op.kind) || sleep_is_over(t);
+}
+
+void start_thread(int thread)
+{
+	int process = process_of(thread);
+
+	reach((struct op){.kind = OP_KERNEL, .name = "clone"});
+	flush(self());
+	trace("starts %c", 'a' + thread);
+	world.threaded[process] = true;
+	__libc_single_threaded = false;
+	world.thread[thread].unborn = false;
+}
+
+/* As hooks/process.c does it. The child has a copy of what its parent remembers. */
+void fork_process(int thread)
+{
+	weir_endpoints_before_fork();
+	reach((struct op){.kind = OP_KERNEL, .name = "fork"});
+	flush(self());
+	trace("forks %c", 'a' + thread);
+	memcpy(world.lones[thread], world.lones[process_of(world.current)], sizeof(world.lones[0]));
+	world.thread[thread].unborn = false;
 }
 
 void end_pauses(void)
@@ -309,11 +356,12 @@ static void make_thread(int i)
 
 	t->state = THREAD_ALIVE;
 	t->signals = a->handler ? 1 : 0;
+	t->unborn = a->beside || a->forked;
 	world.current = i;
 	t->life = weir_life_begin(&weir_session);
 	for (int side = 0; side < 2; side++) {
 		t->holds[side] = a->holds >> side & 1;
-		if (!t->holds[side])
+		if (!t->holds[side] || t->unborn)
 			continue;
 		weir_pair_hold(&world.slot, side);
 		make_reader(i, side);
@@ -334,12 +382,15 @@ static void begin_alone(void)
 	be(0);
 	weir_pipe_begin_alone(&ends[0].out);
 	weir_pipe_begin_alone(&ends[0].in);
+	for (int i = 0; i < WEIR_LONES; i++)
+		store32_relaxed(&nobodys[i].pause, UINT32_MAX);
 }
 
 void world_begin(void)
 {
 	memset((void *)&world, 0, sizeof(world));
 	failure[0] = '\0';
+	weir_lones_own = &nobodys;
 	kernel_open(&world.kernel);
 	make_session();
 	make_pair();

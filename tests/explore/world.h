@@ -1,8 +1,10 @@
 /* Everything that a schedule changes, in one place that can be kept and put back: the
  * session's memory, the double of the kernel, and the threads with their stacks.
  *
- * A thread is a coroutine, and a process of its own: it has a pid, a life and a
- * reference to the ends that it was given. It stops before each operation that another
+ * A thread is a coroutine, and a process of its own: it has a pid, a life, a
+ * reference to the ends that it was given, and what that process remembers of the pipes
+ * (pipe/lone.h). Only in scenarios of a lone thread there may be a second thread beside it, in
+ * the same process, and a child. It stops before each operation that another
  * thread could notice, and tells which; the search decides who goes on. Stores wait in
  * the thread's store buffer until an x86-64 would have to write them out (or the search
  * lets it happen), so what a missing fence allows is seen.
@@ -18,6 +20,7 @@
 
 #include "endpoint/endpoint.h"
 #include "kernel.h"
+#include "pipe/lone.h"
 
 enum {
 	THREADS_MAX = 4,
@@ -78,6 +81,7 @@ struct thread {
 	bool interrupted;           /* the sleep that it is in, by a handler */
 	bool signalled;             /* a handler runs before it goes on */
 	bool handling;
+	bool unborn;                /* another has yet to start it */
 	uint32_t signals;           /* that may still come */
 	uint32_t life;
 	bool holds[2];              /* ends */
@@ -100,7 +104,9 @@ struct world {
 	struct weir_header header;
 	struct weir_life lives[THREADS_MAX];
 	struct weir_slot slot;
+	struct weir_lone lones[THREADS_MAX][WEIR_LONES]; /* of each process */
 	struct kernel kernel;
+	bool threaded[THREADS_MAX]; /* processes that have a second thread */
 	bool nonblock[2];           /* O_NONBLOCK of each socket */
 	bool writer_died[2];        /* with the writer lock of what that end writes */
 	struct thread thread[THREADS_MAX];
@@ -115,11 +121,14 @@ struct scenario {
 	const char *name;
 	uint64_t capacity;
 	bool alone;                 /* thread a has made the pair: nobody has come near */
+	bool lone;                  /* and what its process remembers is played, too */
 	struct actor {
 		void (*run)(void);
 		int holds;              /* ends, as bits: 1 is end 0, 2 is end 1 */
 		bool may_be_killed;
 		void (*handler)(void);
+		bool beside;        /* a second thread of a's process, which a starts */
+		bool forked;        /* a child of a */
 	} actor[THREADS_MAX];
 	bool restarts;              /* handlers have SA_RESTART */
 	bool by_kernels_rule;       /* of when poll calls a writer writable: nobody gave a capacity */
@@ -151,6 +160,10 @@ bool reach(struct op op);
 void between_calls(void);
 
 bool is_enabled(int thread);
+
+/* pthread_create(3) and fork(2) of the actor: who is beside, or forked. */
+void start_thread(int thread);
+void fork_process(int thread);
 
 /* The search lets a thread go on up to its next operation; gives how many it did. */
 uint32_t resume(int thread);
@@ -212,6 +225,11 @@ void close_ends_of(int thread);
 
 /* Whoever pauses may look again. */
 void end_pauses(void);
+
+/* ---- what a lone thread does without locks (lone.c) ---- */
+
+size_t lone_send(uint64_t entry, void *bytes, size_t n);
+size_t lone_receive(uint64_t entry, int fd, void *bytes, size_t n);
 
 static inline uint32_t tid_of(int thread)
 {
