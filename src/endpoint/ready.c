@@ -104,12 +104,18 @@ short weir_end_true_events(const struct weir_end *end, short revents)
 	return revents;
 }
 
-/* A writer at work may have looked before somebody watched: what it does, it does as if
- * nobody did. */
+/* Who is at work may have looked before somebody watched: what he does, he does as if nobody
+ * did. */
 static void await_writer(const struct weir_pipe_ref *ref)
 {
 	if (!weir_is_bare() && weir_pipe_lock_writer(ref) == 0)
 		weir_pipe_unlock_writer(ref);
+}
+
+static void await_both(const struct weir_pipe_ref *ref)
+{
+	if (!weir_is_bare() && weir_pipe_lock(ref) == 0)
+		weir_pipe_unlock(ref);
 }
 
 void weir_end_watch(const struct weir_end *end, short events, bool edges)
@@ -119,7 +125,7 @@ void weir_end_watch(const struct weir_end *end, short events, bool edges)
 	if (events & ROOM)
 		weir_pipe_watch(&end->out, WEIR_WATCH_ROOM);
 	if (events & INPUT)
-		await_writer(&end->in);
+		await_both(&end->in);
 	if (events & ROOM)
 		await_writer(&end->out);
 	weir_end_make_exact(end, events);

@@ -300,6 +300,12 @@ static void watches(int side, short events, bool edges)
 	weir_end_watch(&ends[side], events, edges);
 }
 
+/* While another reads. */
+static void only_watch(void)
+{
+	watches(1, POLLIN, false);
+}
+
 /* One read for each event: what epoll says is so. */
 static void watch_and_take_2(void)
 {
@@ -1130,6 +1136,8 @@ const struct scenario scenarios[] = {
          .actor = {AT_A(poll_and_put_2), AT_B(poll_and_take_2)}},
         {.name = "epoll-in", .capacity = 2, .finish = two_came,
          .actor = {AT_A(put_1_twice), AT_B(watch_and_take_2)}},
+        {.name = "epoll-in-while-read", .capacity = 1, .finish = two_came,
+         .actor = {AT_A(put_1_twice), AT_B(take_2), AT_B(only_watch)}},
         {.name = "epoll-in-edges", .capacity = 2, .finish = two_came,
          .actor = {AT_A(put_1_twice), AT_B(watch_edges_and_take_2)}},
         {.name = "epoll-out", .capacity = 1, .finish = two_came,

@@ -1,3 +1,3 @@
 # src/endpoint/ready.c epoll-in
 # Who begins to watch does not wait for a writer at work.
-s/^\t\tawait_writer(&end->in);/\t\t(void)0;/
+s/^\t\tawait_both(&end->in);/\t\t(void)0;/
