@@ -557,8 +557,8 @@ static void receive(struct world *w, int actor, int place, enum call_number numb
 		}
 	}
 	set_flags(c, flags);
-	if (is_read(w, o))
-		return; /* it is empty */
+	if (is_read(w, o) && in->bytes == 0)
+		return;
 	/* The one may be refused, the other end with the first message. */
 	if (number == CALL_preadv2f || number == CALL_recvmmsgt)
 		in->known = false;
