@@ -188,6 +188,12 @@ static int wait_more(const struct weir_end *end, int flags, bool moved, bool *fo
 	return weir_wait_input(end, flags, moved, force);
 }
 
+/* Of a call that waits. */
+struct course {
+	uint64_t since;             /* when it began to look again and again; 0: it did not */
+	bool interrupted;           /* a handler has ended it: what that sent is not its */
+};
+
 /* A message that the kernel may have to fill in. */
 struct message {
 	struct msghdr *msg;
@@ -209,7 +215,7 @@ static ssize_t receive_carried(struct weir_faulty *f, struct weir_span span, siz
  * the rules that have let that pass, and counted it. */
 static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_span *span,
                                       size_t len, int flags, ssize_t n, uint64_t calm,
-                                      struct message *message, uint64_t *since)
+                                      struct message *message, struct course *course)
 {
 	size_t target = enough(end, len, flags);
 	struct weir_faulty faulty, *f = NULL;
@@ -239,7 +245,8 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 			return (ssize_t)total;
 		if (len == 0 && has_something(end, flags))
 			return 0;
-		int r = wait_more(end, flags, total > 0, &force, since);
+		int r = wait_more(end, flags, total > 0, &force, &course->since);
+		course->interrupted = r == -EINTR;
 		if (!weir_table_follow(&end, &moved))
 			return total ? (ssize_t)total : -EBADF;
 		faulty.end = end;
@@ -277,30 +284,31 @@ static WEIR_SELDOM ssize_t go_on(const struct weir_end *end, struct weir_span sp
 
 /* What lies at SO_PEEK_OFF is not in the ring. */
 static WEIR_SELDOM ssize_t peek_on(const struct weir_end *end, struct weir_span *span, size_t len,
-                                   int flags, struct message *message, uint64_t *since)
+                                   int flags, struct message *message, struct course *course)
 {
 	ssize_t n = may_go_on(end, 0, len, flags) ? go_on(end, *span, 0, len, flags, message) : 0;
 
 	if (n > 0)
 		return n;
-	n = wait_behind(end, flags, since);
+	n = wait_behind(end, flags, &course->since);
 	return n == WEIR_WAIT_AGAIN
-	               ? receive_on(end, span, len, flags, NOT_TRIED, 0, message, since)
+	               ? receive_on(end, span, len, flags, NOT_TRIED, 0, message, course)
 	               : n;
 }
 
 static ssize_t receive(const struct weir_end *end, struct weir_span span, size_t len, int flags,
                        struct message *message)
 {
-	uint64_t rules = len > 0 ? weir_rules_here(&end->in.pipe->rules_read) : 0, since = 0;
+	uint64_t rules = len > 0 ? weir_rules_here(&end->in.pipe->rules_read) : 0;
+	struct course course = {0};
 	ssize_t n = look(end, &span, len, how_of(flags, true), rules, NULL);
 
 	if (__builtin_expect(n <= 0 || (size_t)n < enough(end, len, flags), 0))
-		n = receive_on(end, &span, len, flags, n, n >= 0 ? rules : 0, message, &since);
-	if (__builtin_expect(n >= 0 && may_go_on(end, (size_t)n, len, flags), 0))
+		n = receive_on(end, &span, len, flags, n, n >= 0 ? rules : 0, message, &course);
+	if (__builtin_expect(n >= 0 && may_go_on(end, (size_t)n, len, flags) && !course.interrupted, 0))
 		return go_on(end, span, (size_t)n, len, flags, message);
 	while (__builtin_expect(n == BEHIND, 0))
-		n = peek_on(end, &span, len, flags, message, &since);
+		n = peek_on(end, &span, len, flags, message, &course);
 	return n;
 }
 

@@ -108,6 +108,7 @@ struct world {
 	bool handler_sends; /* that of the first process */
 	bool urgent; /* MSG_OOB */
 	bool races; /* calls whose results time decides, too */
+	bool blind; /* after close_range: which places hold what is not known any more */
 	bool over;
 };
 
@@ -420,6 +421,11 @@ static bool is_written(struct world *w, const struct object *o)
 	return waits(w, WAITS_WRITING, o->pair, o->side);
 }
 
+static bool is_nonblocking(const struct world *w, const struct object *o)
+{
+	return o->nonblock && !w->blind;
+}
+
 static bool is_certain(struct world *w, const struct object *o, const struct way *way)
 {
 	return way->known && !w->pair[o->pair].uncertain;
@@ -439,7 +445,7 @@ static bool receive_may_wait(struct world *w, const struct object *o, int length
 {
 	const struct way *in = way_in(w, o);
 
-	if ((flags & MSG_DONTWAIT) || o->nonblock)
+	if ((flags & MSG_DONTWAIT) || is_nonblocking(w, o))
 		return false;
 	if (!is_certain(w, o, in) || messages > 1 || o->timed)
 		return true;
@@ -549,7 +555,7 @@ static void receive(struct world *w, int actor, int place, enum call_number numb
 		flags |= MSG_DONTWAIT;
 	}
 	if ((in->full || (flags & MSG_DONTWAIT)) && !has_flags(number)) {
-		if (in->full || !(o->nonblock || nothing)) {
+		if (in->full || !(is_nonblocking(w, o) || nothing)) {
 			*c = (struct call){.number = CALL_recv,
 			                   .actor = (unsigned char)actor,
 			                   .a = {place, length, flags}};
@@ -655,7 +661,7 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 	}
 	if (out->full || !fits(out, length, messages)) {
 		if (out->full && !out->write_ended && actor > 0 && length > 0 && length <= 4096 &&
-		    messages == 1 && !o->nonblock && !o->timed && is_certain(w, o, out) &&
+		    messages == 1 && !is_nonblocking(w, o) && !o->timed && is_certain(w, o, out) &&
 		    !is_written(w, o) && !asking_is_seen(w, o) && one_in(w, 2)) {
 			c->may_wait = true;
 			struct actor_state *a = &w->actor[actor];
@@ -672,7 +678,7 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 			w->program->lines--;
 		else if (has_flags(number))
 			set_flags(c, flags | MSG_DONTWAIT);
-		else if (!o->nonblock)
+		else if (!is_nonblocking(w, o))
 			*c = (struct call){.number = CALL_send,
 			                   .actor = (unsigned char)actor,
 			                   .a = {place, length, MSG_DONTWAIT}};
@@ -834,6 +840,7 @@ static void open_pair(struct world *w, int actor)
 	w->object[first].nonblock = w->object[second].nonblock = (flags & SOCK_NONBLOCK) != 0;
 	empty(&w->pair[w->pairs].way[0]);
 	empty(&w->pair[w->pairs].way[1]);
+	w->pair[w->pairs].uncertain = w->blind;
 	w->pairs++;
 	put_at(w, process, a, first, (flags & SOCK_CLOEXEC) != 0);
 	int b = free_place(w, process);
@@ -902,6 +909,7 @@ static void close_some(struct world *w, int actor)
 	 * descriptors lie between two is not followed: after this nothing is certain. */
 	c->a[0] = below(w, PLACES);
 	c->a[1] = below(w, PLACES);
+	w->blind = true;
 	for (int i = 0; i < w->pairs; i++)
 		w->pair[i].uncertain = true;
 }
@@ -1311,6 +1319,15 @@ static struct entry *find_entry(struct world *w, int set, int object, int place)
 	return NULL;
 }
 
+/* Perhaps it is that of a place which has the number now that the entry's had. */
+static bool has_entry(const struct world *w, int set, int object)
+{
+	for (int i = 0; i < w->entries; i++)
+		if (w->entry[i].set == set && w->entry[i].object == object)
+			return true;
+	return false;
+}
+
 /* EPOLLEXCLUSIVE goes with few others, and is for good. */
 static bool entry_is_possible(const struct entry *e, int op, int events)
 {
@@ -1340,16 +1357,19 @@ static bool is_in(const struct world *w, int set, const struct object *other)
 static void enter(struct world *w, int set, int object, int place, int op, int events)
 {
 	struct entry *e = find_entry(w, set, object, place);
+	bool renumbered = !e && op == EPOLL_CTL_MOD && has_entry(w, set, object);
 
 	if (op == EPOLL_CTL_DEL && e)
 		e->object = -1;
-	if (op == EPOLL_CTL_DEL || !entry_is_possible(e, op, events) || object == set ||
-	    is_in(w, set, &w->object[object]))
+	/* Where it seems that it cannot be, the number may be another than the entry's. */
+	bool doubted = !entry_is_possible(e, op, events);
+	if (op == EPOLL_CTL_DEL || object == set || is_in(w, set, &w->object[object]) ||
+	    (doubted && !renumbered && (!(events & (int)EPOLLET) || !(events & ROOM))))
 		return;
 	if (!e)
 		e = &w->entry[w->entries++];
 	*e = (struct entry){.set = set, .object = object, .place = place, .events = events};
-	e->due = w->object[object].kind == END &&
+	e->due = w->object[object].kind == END && !doubted &&
 	         is_certain(w, &w->object[object], way_out(w, &w->object[object]));
 	w->object[set].room_edges |= tells_room_edges(w, e);
 }
@@ -1645,6 +1665,9 @@ static void send_somewhere(struct world *w)
  * that waits for room may find some: only time says. */
 static bool may_be_sent_into(const struct world *w, const struct actor_state *a)
 {
+	for (int i = 0; i < w->pairs; i++)
+		if (w->pair[i].way[0].nibbled || w->pair[i].way[1].nibbled) /* is there room? */
+			return false;
 	return w->races || a->pair < 0 || (a->waiting == WAITS_READING && !w->restarts[a->process]);
 }
 

@@ -180,6 +180,39 @@ CASE(waitall_returns_its_part) { waitall_in_the_middle(0); }
 
 CASE(waitall_returns_its_part_with_restart) { waitall_in_the_middle(SA_RESTART); }
 
+static int urgent_fd;
+
+static void send_urgent_once(int number)
+{
+	(void)number;
+	if (alarms++ == 0)
+		send(urgent_fd, "xyz", 3, MSG_OOB);
+}
+
+/* What the handler sends makes the kernel carry, and belongs to the next call all the same. */
+static void waitall_ends_before_a_hand_over(int flags)
+{
+	char buffer[16];
+	int sv[2];
+	pair_open(sv, 0);
+	urgent_fd = sv[0];
+	on_signal(SIGALRM, send_urgent_once, flags);
+	say(sv[0], "abc");
+	alarm_every_us(50000);
+	CHECK_EQ(recv(sv[1], buffer, sizeof(buffer), MSG_WAITALL), 3);
+	alarm_every_us(0);
+	CHECK(memcmp(buffer, "abc", 3) == 0);
+	CHECK_EQ(recv(sv[1], buffer, sizeof(buffer), 0), 2);
+	CHECK(memcmp(buffer, "xy", 2) == 0);
+}
+
+CASE(waitall_ends_where_a_handler_hands_over) { waitall_ends_before_a_hand_over(0); }
+
+CASE(waitall_ends_where_a_handler_hands_over_with_restart)
+{
+	waitall_ends_before_a_hand_over(SA_RESTART);
+}
+
 CASE(polls_are_interrupted)
 {
 	int sv[2];
