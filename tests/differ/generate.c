@@ -70,6 +70,7 @@ struct entry {
 	int place;
 	int events;
 	bool due; /* there is news that the set has not told */
+	bool doubtful; /* it may have other events, or not be there */
 };
 
 struct place {
@@ -297,10 +298,19 @@ static bool is_in_use(struct world *w, int process, int place)
 	return false;
 }
 
+/* Its number may be another's next, while a set still has it. */
+static void doubt_entries(struct world *w, int object, int place)
+{
+	for (int i = 0; i < w->entries; i++)
+		if (w->entry[i].object == object && w->entry[i].place == place)
+			w->entry[i].doubtful = true;
+}
+
 static void drop(struct world *w, int process, int place)
 {
 	struct object *o = object_at(w, process, place);
 
+	doubt_entries(w, w->place[process][place].object, place);
 	w->place[process][place].object = -1;
 	if (!o || --o->refs > 0 || o->kind != END)
 		return;
@@ -1359,16 +1369,23 @@ static void enter(struct world *w, int set, int object, int place, int op, int e
 	struct entry *e = find_entry(w, set, object, place);
 	bool renumbered = !e && op == EPOLL_CTL_MOD && has_entry(w, set, object);
 
-	if (op == EPOLL_CTL_DEL && e)
+	if (op == EPOLL_CTL_DEL && e && !e->doubtful)
 		e->object = -1;
 	/* Where it seems that it cannot be, the number may be another than the entry's. */
 	bool doubted = !entry_is_possible(e, op, events);
 	if (op == EPOLL_CTL_DEL || object == set || is_in(w, set, &w->object[object]) ||
 	    (doubted && !renumbered && (!(events & (int)EPOLLET) || !(events & ROOM))))
 		return;
+	doubted |= e && e->doubtful;
+	if (e && doubted)
+		events |= e->events;
 	if (!e)
 		e = &w->entry[w->entries++];
-	*e = (struct entry){.set = set, .object = object, .place = place, .events = events};
+	*e = (struct entry){.set = set,
+	                    .object = object,
+	                    .place = place,
+	                    .events = events,
+	                    .doubtful = doubted};
 	e->due = w->object[object].kind == END && !doubted &&
 	         is_certain(w, &w->object[object], way_out(w, &w->object[object]));
 	w->object[set].room_edges |= tells_room_edges(w, e);
@@ -1426,7 +1443,7 @@ static bool list_unclear(struct world *w, int set, struct call *c)
 {
 	for (int i = 0; i < w->entries; i++) {
 		struct entry *e = &w->entry[i];
-		if (e->set != set || e->object < 0 || !tells_room_edges(w, e) || e->due)
+		if (e->set != set || e->object < 0 || !tells_room_edges(w, e) || (e->due && !e->doubtful))
 			continue;
 		if (c->listed == LIST_MAX)
 			return false;
