@@ -538,10 +538,10 @@ static void receive(struct world *w, int actor, int place, enum call_number numb
 	if (number == CALL_preadv2f)
 		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6); /* RWF_NOWAIT, or others */
 	int messages = number == CALL_recvmmsg || number == CALL_recvmmsgt ? c->listed : 1;
-	/* A peek of nothing sees what is behind; a reset behind urgent data is lost (differences/). */
+	/* A peek of nothing sees what is behind; recvmmsg may lose a reset (differences/). */
 	if (has_nothing(c, length))
 		flags &= ~MSG_PEEK;
-	if (w->urgent && (number == CALL_recvmmsg || number == CALL_recvmmsgt))
+	if (number == CALL_recvmmsg || number == CALL_recvmmsgt)
 		flags &= ~MSG_ERRQUEUE;
 	/* An empty vector of readv, and read of nothing, never wait. */
 	bool nothing = length == 0 && !has_flags(number);
