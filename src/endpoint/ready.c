@@ -27,6 +27,7 @@ static void make_input_exact(const struct weir_end *end)
 
 	if (weir_pipe_used(&end->in) > 0 || load32_relaxed(&pipe->carrier) == WEIR_BY_KERNEL)
 		return;
+	weir_give_way(pipe); /* else its bell could be left behind for what was read already */
 	if (load32_relaxed(&pipe->bells) > 0 || load32_relaxed(&pipe->carrier) != WEIR_BY_RING ||
 	    load32_relaxed(&pipe->saturated) != WEIR_FLOWING)
 		settle_if_empty(end);

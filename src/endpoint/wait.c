@@ -17,6 +17,8 @@ enum {
 	SPIN_FAILS_MAX = 3,         /* in a row, then a wait looks only ... */
 	SPIN_RETRY = 16,            /* ... every so many times */
 	YIELDS = 4,                 /* before a busy lock is waited for */
+	YIELD_NS_MAX = 200000,      /* one that took longer went to somebody else: ... */
+	CROWDED = 100,              /* ... none for so many times as long */
 	GATHER_NS = 500,            /* a reader of a stream waits so long for more ... */
 	GATHERS_MAX = 4,            /* ... and doubles that so many times */
 	GATHER_LOOKS = 10000,       /* at the clock meanwhile */
@@ -123,13 +125,12 @@ void weir_sleep_ends(struct weir_sleeper *s)
 	store32_release(&s->tid, 0);
 }
 
-/* Looking pays only while the peer runs elsewhere, and lately did pay. */
+/* Looking pays only while it lately did. */
 static bool pays(const weir_word32 *peer_cpu, weir_word32 *fails)
 {
-	uint32_t cpu = load32_relaxed(peer_cpu);
 	uint32_t failed = load32_relaxed(fails);
 
-	if (cpu == 0 || cpu == (uint32_t)os_cpu() + 1)
+	if (load32_relaxed(peer_cpu) == 0)
 		return false;
 	if (failed < SPIN_FAILS_MAX || failed % SPIN_RETRY == 0)
 		return true;
@@ -137,7 +138,7 @@ static bool pays(const weir_word32 *peer_cpu, weir_word32 *fails)
 	return false;
 }
 
-static bool may_spin(const struct weir_end *end, int flags, const weir_word32 *peer_cpu,
+static bool may_look(const struct weir_end *end, int flags, const weir_word32 *peer_cpu,
                      weir_word32 *fails)
 {
 	return !weir_end_never_waits(end, flags) && pays(peer_cpu, fails);
@@ -163,6 +164,29 @@ static bool learn(weir_word32 *fails, bool paid)
 	return paid;
 }
 
+/* Where the peer runs on this very processor, it needs that. */
+static bool shares_cpu(const weir_word32 *peer_cpu)
+{
+	return load32_relaxed(peer_cpu) == (uint32_t)os_cpu() + 1;
+}
+
+/* Gives the processor away, as a peer that waits for it is likely to have the next turn; but
+ * a third, that wants it too, keeps it for a whole turn. True where it came back soon. */
+static bool yield(void)
+{
+	static _Thread_local uint64_t crowded_until;
+	uint64_t began = os_now_ns();
+
+	if (began < crowded_until)
+		return false;
+	sched_yield();
+	uint64_t now = os_now_ns();
+	if (now - began < YIELD_NS_MAX)
+		return true;
+	crowded_until = now + (now - began) * CROWDED;
+	return false;
+}
+
 static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct weir_pipe_ref *),
                  weir_word32 *fails)
 {
@@ -172,6 +196,15 @@ static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct wei
 		os_relax();
 	}
 	return learn(fails, false);
+}
+
+/* Looks for a while, or lets the peer do what is looked for. */
+static bool look(const struct weir_pipe_ref *ref, bool (*ready)(const struct weir_pipe_ref *),
+                 const weir_word32 *peer_cpu, weir_word32 *fails)
+{
+	if (!shares_cpu(peer_cpu))
+		return spin(ref, ready, fails);
+	return yield() ? learn(fails, ready(ref)) : ready(ref);
 }
 
 /* A reader that gives no answers takes from a stream. Did it look for each message, it would
@@ -217,9 +250,13 @@ bool weir_wait_ready(const struct weir_end *ends, const short *events, int count
 	bool reads = events[0] & POLLIN;
 	const struct weir_pipe *pipe = reads ? ends[0].in.pipe : ends[0].out.pipe;
 	weir_word32 *fails = reads ? &ends[0].in.pipe->reader_spins : &ends[0].out.pipe->writer_spins;
+	const weir_word32 *peer_cpu = reads ? &pipe->writer_cpu : &pipe->reader_cpu;
 
-	if (!pays(reads ? &pipe->writer_cpu : &pipe->reader_cpu, fails))
+	if (!pays(peer_cpu, fails))
 		return false;
+	if (shares_cpu(peer_cpu))
+		return yield() ? learn(fails, any_ready(ends, events, count))
+		               : any_ready(ends, events, count);
 	for (int i = 0; i < SPINS; i++) {
 		if (any_ready(ends, events, count))
 			return learn(fails, true);
@@ -346,9 +383,10 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *for
 		return weir_bare_wait_input(end);
 	if (weir_end_never_waits(end, flags) && !*force && weir_end_is_surely_empty(end))
 		return -EAGAIN;
-	if (may_spin(end, flags, &pipe->writer_cpu, &pipe->reader_spins) &&
-	    spin(&end->in, has_input, &pipe->reader_spins)) {
-		gather(end);
+	if (may_look(end, flags, &pipe->writer_cpu, &pipe->reader_spins) &&
+	    look(&end->in, has_input, &pipe->writer_cpu, &pipe->reader_spins)) {
+		if (!shares_cpu(&pipe->writer_cpu))
+			gather(end);
 		return WEIR_WAIT_AGAIN;
 	}
 	int result = settle_empty(end, *force);
@@ -465,12 +503,18 @@ static int wait_room_sending(const struct weir_end *end, int flags)
 	return n == -EFAULT || n == 1 ? WEIR_WAIT_AGAIN : (int)n;
 }
 
+void weir_give_way(const struct weir_pipe *pipe)
+{
+	for (int i = 0; i < YIELDS && weir_lock_owner(&pipe->write_lock) != 0; i++)
+		sched_yield();
+}
+
 int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left)
 {
 	struct weir_pipe *pipe = end->out.pipe;
 
-	if (may_spin(end, flags, &pipe->reader_cpu, &pipe->writer_spins) &&
-	    spin(&end->out, has_room, &pipe->writer_spins))
+	if (may_look(end, flags, &pipe->reader_cpu, &pipe->writer_spins) &&
+	    look(&end->out, has_room, &pipe->reader_cpu, &pipe->writer_spins))
 		return WEIR_WAIT_AGAIN;
 	int result = prepare_room(end, flags, left);
 	if (result != WEIR_WAIT_ENDED)
@@ -480,5 +524,6 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 	weir_sleep_deepens(sleeper);
 	result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
 	weir_sleep_ends(sleeper);
+	weir_give_way(pipe);
 	return result;
 }

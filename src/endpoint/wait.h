@@ -42,6 +42,10 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
  * POLLOUT, where that is likely to pay. */
 bool weir_wait_ready(const struct weir_end *ends, const short *events, int count);
 
+/* Who holds the writer's lock, and may have woken this thread, is about to leave it: he needs
+ * the processor, not a queue there. */
+void weir_give_way(const struct weir_pipe *pipe);
+
 /* Notes that this process reads, or writes, for the peer that will not hear of its end. */
 void weir_note_life(weir_word32 *whose);
 

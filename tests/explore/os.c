@@ -262,7 +262,7 @@ uint64_t os_now_ns(void)
 
 int os_cpu(void)
 {
-	return 0;                   /* the same for all: nobody waits by looking */
+	return -1;                  /* not known: nobody waits by looking */
 }
 
 /* ---- what the hooks do, for scenarios ---- */
