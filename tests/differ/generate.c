@@ -631,13 +631,13 @@ static void send_bytes(struct world *w, int actor, int place, enum call_number n
 		length = lengths(w, c);
 	else
 		c->a[1] = length = a_length(w);
-	/* The kernel has room behind a full ring (differences/). Where SO_RCVLOWAT is to go along to
-	 * the kernel, a byte that ends the bells comes first: who is woken sees that, or both. */
+	/* The kernel has room behind a full ring (differences/). A byte that ends the bells comes
+	 * first: who looks is woken by that, and sees it, or both. */
 	if (o && o->kind == END &&
-	    (way_out(w, o)->full || (anybody(w, true) && w->object[o->peer].lowest > 1)))
+	    (way_out(w, o)->full || anybody(w, true)))
 		flags &= ~MSG_OOB;
 	if (number == CALL_sendcred && o && o->kind == END &&
-	    (way_out(w, o)->full || (anybody(w, true) && w->object[o->peer].lowest > 1)))
+	    (way_out(w, o)->full || anybody(w, true)))
 		c->number = number = CALL_sendmsg; /* as urgent data (differences/) */
 	if (number == CALL_pwritev2f) /* RWF_NOWAIT and others: what comes of it is not followed */
 		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6);
