@@ -269,6 +269,8 @@ bool weir_bell_hand_over_idle(const struct weir_pipe_ref *ref, int fd)
 	    os_queued_out(fd) != 0)
 		return false;
 	raise_sndbuf(pipe, fd);
+	/* An error so far is of bells that a peer who has gone left in his queue. */
+	os_getsockopt_int(fd, SO_ERROR);
 	store32_release(&pipe->carrier, WEIR_BY_KERNEL);
 	return true;
 }
