@@ -458,6 +458,22 @@ static uint64_t kind_room(const struct weir_pipe *pipe, size_t left)
 	return left < half ? left : half;
 }
 
+/* Writer lock. */
+static void begin_waiting(struct weir_pipe *pipe)
+{
+	add64_relaxed(&pipe->blocked_writes, 1);
+	add32_ordered(&pipe->waiting, 1);
+}
+
+/* Awake, and about to look at the room. */
+static void end_waiting(struct weir_pipe *pipe)
+{
+	uint32_t waiting = load32_relaxed(&pipe->waiting);
+
+	while (waiting > 0 && !swap32_if(&pipe->waiting, waiting, waiting - 1))
+		waiting = load32_relaxed(&pipe->waiting);
+}
+
 static int prepare_room(const struct weir_end *end, int flags, size_t left)
 {
 	const struct weir_pipe_ref *out = &end->out;
@@ -478,7 +494,7 @@ static int prepare_room(const struct weir_end *end, int flags, size_t left)
 		if (room_came(end))
 			result = WEIR_WAIT_AGAIN;
 		else
-			add64_relaxed(&out->pipe->blocked_writes, 1);
+			begin_waiting(out->pipe);
 	}
 	weir_pipe_unlock_writer(out);
 	return result;
@@ -523,6 +539,7 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 	weir_deadlock_look(end);
 	weir_sleep_deepens(sleeper);
 	result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
+	end_waiting(pipe);
 	weir_sleep_ends(sleeper);
 	weir_give_way(pipe);
 	return result;

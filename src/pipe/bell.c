@@ -132,7 +132,6 @@ void weir_bell_settle(const struct weir_pipe_ref *ref, int fd)
 		return;
 	bool keep = weir_pipe_used(ref) > 0;
 	store32_relaxed(&pipe->bells, keep ? leave_one(fd) : receive_all(pipe, fd));
-	store64_relaxed(&pipe->wake_at, 0);
 	store32_ordered(&pipe->saturated, WEIR_FLOWING);
 }
 
@@ -156,6 +155,16 @@ static void fill_until_unwritable(int fd)
 	}
 }
 
+/* Who was woken may find the queue filled again before the kernel lets him go, and sleeps on:
+ * what he wants is not forgotten with the saturation that it was told to. */
+static bool is_least(const struct weir_pipe *pipe, uint64_t wake_at)
+{
+	bool alone = load32_relaxed(&pipe->saturated) == WEIR_FLOWING &&
+	             load32_relaxed(&pipe->waiting) == 0;
+
+	return alone || wake_at < load64_relaxed(&pipe->wake_at);
+}
+
 void weir_bell_saturate(const struct weir_pipe_ref *ref, int fd, enum weir_saturation how,
                         uint64_t wake_at)
 {
@@ -165,7 +174,7 @@ void weir_bell_saturate(const struct weir_pipe_ref *ref, int fd, enum weir_satur
 	if (load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
 		return;
 	weir_pipe_check_writer(ref); /* before anybody sleeps because of it */
-	if (now == WEIR_FLOWING || wake_at < load64_relaxed(&pipe->wake_at))
+	if (is_least(pipe, wake_at))
 		store64_relaxed(&pipe->wake_at, wake_at);
 	bool filled = now >= how && load32_relaxed(&pipe->lowered) == WEIR_LOWERED;
 	if (now > how)

@@ -28,6 +28,7 @@ byte lowered;                       /* writer lock */
 byte watch;                         /* changed by read-modify-write only */
 bit suspect;
 byte aside_used, aside_owner;       /* written by handlers of the lock's owner */
+byte waiting;                       /* writers asleep, or killed then */
 
 /* Who waits for what, for the observer; `need`: the room that must wake a writer. */
 #define RUNNING 0
@@ -152,7 +153,6 @@ inline bell_settle()
 		keep = 0
 	};
 	d_step {
-		STORE_RELAXED(wake_at, 0);
 		ALL_VISIBLE;
 		if
 		:: MUTANT(SETTLE_STAYS_SATURATED)
@@ -167,7 +167,8 @@ inline bell_saturate(how, wanted)
 	d_step {
 		was = OWN(saturated);
 		if
-		:: was == FLOWING || (wanted < OWN(wake_at) && !MUTANT(WAKE_AT_OF_FIRST)) ->
+		:: (was == FLOWING && (waiting == 0 || MUTANT(WAKE_AT_FORGOTTEN))) ||
+		   (wanted < OWN(wake_at) && !MUTANT(WAKE_AT_OF_FIRST)) ->
 			STORE_RELAXED(wake_at, wanted)
 		:: else
 		fi;
@@ -382,7 +383,11 @@ inline wait_room(nonblocking, left)
 	:: room == 0 && !nonblocking ->
 		wake = KIND(left);
 		bell_saturate(SATURATED, wake);
-		room_came()
+		room_came();
+		if
+		:: room == 0 -> waiting++
+		:: else
+		fi
 	:: else
 	fi;
 	unlock_writer();
@@ -409,7 +414,7 @@ inline wait_room(nonblocking, left)
 			od
 		fi;
 		skip;
-		d_step { waits[me] = RUNNING; need[me] = 0; in_send = in_send & ~BIT(me) }
+		d_step { waiting--; waits[me] = RUNNING; need[me] = 0; in_send = in_send & ~BIT(me) }
 	fi;
 	d_step { room = 0; wake = 0 }
 }

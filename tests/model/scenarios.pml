@@ -65,8 +65,8 @@
 			START(2, 1);
 			limit = 4;
 			run writer(BLOCKING, 6);
-			run writer(BLOCKING, 1);
-			run reader(BLOCKING, 1, 1)
+			run writer(BLOCKING, 2);
+			run reader(BLOCKING, 1, 2)
 		:: scenario == 13 -> /* level_writers */
 			START(2, 1);
 			limit = 2;
