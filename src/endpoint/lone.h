@@ -71,7 +71,8 @@ static inline void weir_lone_scatter(const struct weir_place *to, const unsigned
 	memcpy(piece->iov_base, from, n);
 }
 
-static inline __attribute__((always_inline)) size_t weir_lone_put(struct weir_lone *l, struct weir_place from, size_t n)
+static inline __attribute__((always_inline)) size_t
+weir_lone_put(struct weir_lone *l, struct weir_place from, size_t n)
 {
 	unsigned char *to = weir_lone_room(l, n);
 
