@@ -53,7 +53,7 @@ caught() {
 }
 
 @test "a library that rings too seldom is caught" {
-	caught weir_bell_ring --programs 1000
+	caught weir_bell_ring --programs 20000
 }
 
 @test "a library that forgets to take bells is caught" {

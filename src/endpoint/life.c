@@ -18,7 +18,7 @@ static void suspect(const struct weir_pipe_ref *ref, uint32_t times)
 	store32_ordered(&ref->pipe->wary, times);
 }
 
-/* A bell that nobody needs would look like data that nobody read, and give the
+/* A bell that nobody needs, or a marker, would look like data that nobody read, and give the
  * peer an ECONNRESET. With the locks, because a writer at work may be about to ring
  * for bytes that have been read. */
 static void take_stale_bells(const struct weir_end *end)
@@ -27,7 +27,7 @@ static void take_stale_bells(const struct weir_end *end)
 
 	if (weir_is_bare() || weir_pipe_used(&end->in) > 0 || weir_pipe_lock(&end->in) != 0)
 		return;
-	if (weir_pipe_used(&end->in) == 0 &&
+	if (weir_pipe_used(&end->in) == 0 && !weir_bell_follow(&end->in, end->fd) &&
 	    (load32_relaxed(&pipe->bells) || load32_relaxed(&pipe->saturated) != WEIR_FLOWING))
 		weir_bell_settle(&end->in, end->fd);
 	weir_pipe_unlock(&end->in);

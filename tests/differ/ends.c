@@ -324,6 +324,7 @@ void set_state(struct world *w, int actor)
 		if (end && c->a[1] == SO_PASSCRED) {
 			way_in(w, o)->known = false;
 			way_out(w, o)->known = false;
+			way_in(w, o)->credentials = true;
 			disturb(w, o->pair, 0);
 			disturb(w, o->pair, 1);
 		}

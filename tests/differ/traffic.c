@@ -389,8 +389,8 @@ void fill(struct world *w, int actor, int place)
 	if (!o || o->kind != END || w->filled_object >= 0)
 		return;
 	struct way *out = way_out(w, o);
-	if (out->write_ended || out->charge || !is_certain(w, o, out) || is_awaited(w, o) ||
-	    (anybody(w, true) && !w->races))
+	if (out->write_ended || out->charge || out->credentials || !is_certain(w, o, out) ||
+	    is_awaited(w, o) || (anybody(w, true) && !w->races))
 		return;
 	struct call *c = add(w, actor, CALL_fill);
 	c->a[0] = place;

@@ -48,6 +48,7 @@ struct way {
 	bool nibbled; /* ... no more: something was taken */
 	int taken;
 	int slack; /* what may be written again */
+	bool credentials; /* were asked for: weir marks where the kernel takes over */
 	bool unclear_room; /* what poll says of OUT is not the same */
 	bool write_ended;
 	bool read_ended;
