@@ -16,12 +16,16 @@ storm() {
 	storm --capacity 100
 }
 
+# His reader looks at the bells again and again, so that now and then nobody sleeps at the moment of the look.
 @test "a storm in which a writer is not woken says who waits" {
-	WEIR_LIBRARY=$BUILD/canaries/library/weir_bell_settle/libweir.so STORM_PATIENCE=2 \
-		STORM_SECONDS=1 run storm --capacity 1000
-	[ "$status" -ne 0 ]
-	[[ $output =~ "somebody waits for ever" ]]
-	[[ $output =~ waits\ to\ (read|write)\ for ]]
+	for _ in 1 2 3 4 5 6; do
+		WEIR_LIBRARY=$BUILD/canaries/library/weir_bell_settle/libweir.so STORM_PATIENCE=2 \
+			STORM_SECONDS=1 run storm --capacity 1000
+		[ "$status" -ne 0 ]
+		[[ $output =~ "somebody waits for ever" ]]
+		[[ $output =~ waits\ to\ (read|write)\ for ]] && return
+	done
+	false
 }
 
 @test "a storm after which slots are missing is noticed" {
