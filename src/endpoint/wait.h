@@ -38,10 +38,6 @@ size_t weir_receive_behind(const struct weir_end *end, struct weir_behind *b, si
 /* Waits for room, of at least min(left, half the capacity) where that is kind. */
 int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left);
 
-/* Looks for a while whether one of a few ends is ready for what poll asks of it, POLLIN or
- * POLLOUT, where that is likely to pay. */
-bool weir_wait_ready(const struct weir_end *ends, const short *events, int count);
-
 /* Who holds the writer's lock, and may have woken this thread, is about to leave it: he needs
  * the processor, not a queue there. */
 void weir_give_way(const struct weir_pipe *pipe);

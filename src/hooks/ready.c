@@ -15,8 +15,6 @@
 enum {
 	HELD_MAX = 256,             /* descriptors in a poll that need no memory to hide held ones */
 	LOOK_AGAIN_NS = 20000000,   /* how late a release may be noticed */
-	SPINNING_MAX = 4,           /* ends looked at for a while before the kernel is asked */
-	SPIN_TIMEOUT_NS = 1000000,  /* and that only with a timeout much longer than the while */
 	PAUSE_NS = 1000000,
 };
 
@@ -165,25 +163,6 @@ static bool is_at_once(const struct timespec *left)
 	return left && left->tv_sec == 0 && left->tv_nsec == 0;
 }
 
-/* All are known, and none is ready: one may be in a moment. */
-static bool poll_spinning(const struct pollfd *fds, nfds_t count, const struct timespec *left)
-{
-	struct weir_end ends[SPINNING_MAX];
-	short events[SPINNING_MAX];
-	int n = 0;
-
-	if (left && left->tv_sec == 0 && left->tv_nsec < SPIN_TIMEOUT_NS)
-		return false;
-	for (nfds_t i = 0; i < count; i++) {
-		if (!(fds[i].events & (POLLIN | POLLOUT)) || fds[i].fd < 0)
-			continue;
-		if (n == SPINNING_MAX || !weir_end_of(fds[i].fd, &ends[n]))
-			return false;
-		events[n++] = fds[i].events;
-	}
-	return n > 0 && weir_wait_ready(ends, events, n);
-}
-
 /* Some are ready: the kernel is asked only about those of which nothing is known. */
 static int poll_rest(struct pollfd *fds, nfds_t count)
 {
@@ -208,7 +187,8 @@ static int poll_rest(struct pollfd *fds, nfds_t count)
 }
 
 /* Without waiting: true where `*ready` is the answer. A mask lets signals in, where nothing
- * is ready. */
+ * is ready. Nobody looks for a while here: a handler that came meanwhile would not end the
+ * call, and programs there are (rsync) that wait for a signal in a poll. */
 static bool poll_quick(struct pollfd *fds, nfds_t count, const struct timespec *left,
                        const sigset_t *mask, int *ready)
 {
@@ -223,11 +203,7 @@ static bool poll_quick(struct pollfd *fds, nfds_t count, const struct timespec *
 		return true;
 	if (unknown > 0 || mask)
 		return false;
-	if (is_at_once(left))
-		return true;
-	if (poll_spinning(fds, count, left))
-		*ready = poll_memory(fds, count, &unknown);
-	return *ready > 0 && unknown == 0;
+	return is_at_once(left);
 }
 
 /* Once; 0 also where nothing is ready in truth, and time may be left. */
