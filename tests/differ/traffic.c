@@ -73,6 +73,14 @@ int send_flags(struct world *w)
 	return flags;
 }
 
+/* Of the call's buffer, or of all in its list. */
+static int a_length_for(struct world *w, struct call *c)
+{
+	if (strchr(call_kinds[c->number], KIND_LENGTHS))
+		return lengths(w, c);
+	return c->a[1] = a_length(w);
+}
+
 static bool has_flags(enum call_number number)
 {
 	return strchr(call_kinds[number], KIND_FLAGS) != NULL;
@@ -164,14 +172,9 @@ void receive(struct world *w, int actor, int place, enum call_number number)
 	struct object *o = object_at(w, process, place);
 	struct call *c = add(w, actor, number);
 	int flags = has_flags(number) ? receive_flags(w) : 0;
-	bool lists = strchr(call_kinds[number], KIND_LENGTHS) != NULL;
-	int length;
+	int length = a_length_for(w, c);
 
 	c->a[0] = place;
-	if (lists)
-		length = lengths(w, c);
-	else
-		c->a[1] = length = a_length(w);
 	if (number == CALL_recvfd && (c->a[3] = free_place(w, process)) < 0)
 		c->number = number = CALL_recvmsg;
 	if (number == CALL_recvmmsgt)
@@ -257,20 +260,35 @@ bool fits(const struct way *out, int length, int messages)
 	return out->charge + length + length / 3 + messages * MESSAGE_CHARGE <= CHARGE_MAX;
 }
 
+/* Surely waits. Now and then. */
+static bool wait_writing(struct world *w, int actor, const struct object *o, int length, int place)
+{
+	const struct way *out = way_out(w, o);
+	struct actor_state *a = &w->actor[actor];
+
+	if (!out->full || out->write_ended || length == 0 || length > 4096 ||
+	    is_nonblocking(w, o) || o->timed || !is_certain(w, o, out) || is_written(w, o) ||
+	    asking_is_seen(w, o) || !one_in(w, 2))
+		return false;
+	*a = (struct actor_state){.there = true,
+	                          .process = a->process,
+	                          .waiting = WAITS_WRITING,
+	                          .pair = o->pair,
+	                          .side = o->side,
+	                          .left = length,
+	                          .place = place};
+	return true;
+}
+
 void send_bytes(struct world *w, int actor, int place, enum call_number number)
 {
 	int process = w->actor[actor].process;
 	struct object *o = object_at(w, process, place);
 	struct call *c = add(w, actor, number);
 	int flags = has_flags(number) ? send_flags(w) : 0;
-	bool lists = strchr(call_kinds[number], KIND_LENGTHS) != NULL;
-	int length;
+	int length = a_length_for(w, c);
 
 	c->a[0] = place;
-	if (lists)
-		length = lengths(w, c);
-	else
-		c->a[1] = length = a_length(w);
 	/* The kernel has room behind a full ring (differences/). A byte that ends the bells comes
 	 * first: who looks is woken by that, and sees it, or both. */
 	if (o && o->kind == END && (way_out(w, o)->full || anybody(w, true)))
@@ -309,20 +327,10 @@ void send_bytes(struct world *w, int actor, int place, enum call_number number)
 		return;
 	}
 	if (out->full || !fits(out, length, messages)) {
-		if (out->full && !out->write_ended && actor > 0 && length > 0 && length <= 4096 &&
-		    messages == 1 && !is_nonblocking(w, o) && !o->timed && is_certain(w, o, out) &&
-		    !is_written(w, o) && !asking_is_seen(w, o) && one_in(w, 2)) {
-			c->may_wait = true;
-			struct actor_state *a = &w->actor[actor];
-			*a = (struct actor_state){.there = true,
-			                          .process = a->process,
-			                          .waiting = WAITS_WRITING,
-			                          .pair = o->pair,
-			                          .side = o->side,
-			                          .left = length,
-			                          .place = place};
+		c->may_wait =
+		        actor > 0 && messages == 1 && wait_writing(w, actor, o, length, place);
+		if (c->may_wait)
 			return;
-		}
 		if (!out->full)
 			w->program->lines--;
 		else if (has_flags(number))

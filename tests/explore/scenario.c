@@ -918,16 +918,21 @@ static void put_1_and_take_2(void)
 	take(sent == 1 ? 2 : 1);
 }
 
-/* Its own two bytes, and what its handler puts between them. */
-static void put_and_take_2_interrupted(void)
+/* As many bytes of its own, and what its handler puts between them. */
+static void take_own_and_handlers(unsigned int own)
 {
 	struct thread *t = self();
 
-	put_1_twice();
-	while (t->logged < 2U + (t->result_of_handler == 1)) {
+	while (t->logged < own + (t->result_of_handler == 1)) {
 		between_calls();
 		receive(1, 1, 0);
 	}
+}
+
+static void put_and_take_2_interrupted(void)
+{
+	put_1_twice();
+	take_own_and_handlers(2);
 }
 
 static void own_and_handlers_came(void)
@@ -1077,16 +1082,10 @@ static void four_and_handlers_came(void)
 	     world.thread[0].result_of_handler == 1);
 }
 
-/* Its own four bytes, and what its handler puts between them. */
 static void put_4_and_take_all_interrupted(void)
 {
-	struct thread *t = self();
-
 	put_4_and_leave_it();
-	while (t->logged < 4U + (t->result_of_handler == 1)) {
-		between_calls();
-		receive(1, 1, 0);
-	}
+	take_own_and_handlers(4);
 }
 
 /* The handler may have taken one. */

@@ -163,17 +163,22 @@ CASE(a_long_write_returns_its_part) { interrupted_in_the_middle(0); }
 
 CASE(a_long_write_returns_its_part_with_restart) { interrupted_in_the_middle(SA_RESTART); }
 
-static void waitall_in_the_middle(int flags)
+static void waitall_of_three(const int sv[2], void (*handler)(int), int flags)
 {
 	char buffer[16];
-	int sv[2];
-	pair_open(sv, 0);
-	on_signal(SIGALRM, count_alarm, flags);
+	on_signal(SIGALRM, handler, flags);
 	say(sv[0], "abc");
 	alarm_every_us(50000);
 	CHECK_EQ(recv(sv[1], buffer, sizeof(buffer), MSG_WAITALL), 3);
 	alarm_every_us(0);
 	CHECK(memcmp(buffer, "abc", 3) == 0);
+}
+
+static void waitall_in_the_middle(int flags)
+{
+	int sv[2];
+	pair_open(sv, 0);
+	waitall_of_three(sv, count_alarm, flags);
 }
 
 CASE(waitall_returns_its_part) { waitall_in_the_middle(0); }
@@ -196,12 +201,7 @@ static void waitall_ends_before_a_hand_over(int flags)
 	int sv[2];
 	pair_open(sv, 0);
 	urgent_fd = sv[0];
-	on_signal(SIGALRM, send_urgent_once, flags);
-	say(sv[0], "abc");
-	alarm_every_us(50000);
-	CHECK_EQ(recv(sv[1], buffer, sizeof(buffer), MSG_WAITALL), 3);
-	alarm_every_us(0);
-	CHECK(memcmp(buffer, "abc", 3) == 0);
+	waitall_of_three(sv, send_urgent_once, flags);
 	CHECK_EQ(recv(sv[1], buffer, sizeof(buffer), 0), 2);
 	CHECK(memcmp(buffer, "xy", 2) == 0);
 }
