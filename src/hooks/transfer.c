@@ -156,17 +156,13 @@ static bool is_pipe(int fd)
 WEIR_EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
 	struct weir_end end;
+	ssize_t n = WEIR_TO_KERNEL;
 
 	/* Into a pipe, it is a splice; anything else takes nothing from a socket. */
-	if (!offset && count > 0 && weir_end_of(in, &end) && is_pipe(out)) {
-		ssize_t got = splice_out(&end, out, count,
-		                         os_nonblocking(in) ? SPLICE_F_NONBLOCK : 0);
-		return got == WEIR_TO_KERNEL ? weir_real()->sendfile64(out, in, offset, count)
-		                             : weir_result(got);
-	}
-	if (!weir_end_of(out, &end) || weir_marked(in) || count == 0 || appends(out))
-		return weir_real()->sendfile64(out, in, offset, count);
-	ssize_t n = send_file(&end, in, offset, count);
+	if (count > 0 && !offset && weir_end_of(in, &end) && is_pipe(out))
+		n = splice_out(&end, out, count, os_nonblocking(in) ? SPLICE_F_NONBLOCK : 0);
+	else if (count > 0 && weir_end_of(out, &end) && !weir_marked(in) && !appends(out))
+		n = send_file(&end, in, offset, count);
 	return n == WEIR_TO_KERNEL ? weir_real()->sendfile64(out, in, offset, count)
 	                           : weir_result(n);
 }
