@@ -16,7 +16,7 @@
 #include "search.h"
 #include "world.h"
 
-enum { BOUND_OF_SCENARIO = -1, STATES_MAX = 60000000 };
+enum { BOUND_OF_SCENARIO = -1, STATES_MAX = 200000000 };
 
 static const struct scenario *find(const char *name, size_t length)
 {

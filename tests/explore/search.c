@@ -1,7 +1,8 @@
 /* The search keeps each state in which there is a choice, takes one way, and comes back
  * for the others. A state that was seen before, with as many preemptions left, has
  * nothing new behind it: states are told apart by a hash of 64 bits over all that a
- * schedule changes, stacks and registers included. */
+ * schedule changes, stacks and registers included. Where there is no choice it looks now
+ * and then as well: two orders of what does not depend on each other soon meet. */
 #include "search.h"
 
 #include <stdio.h>
@@ -216,22 +217,31 @@ static uint64_t mix(uint64_t h, uint64_t word)
 }
 
 /* Four words at a time, so that they need not wait for each other. */
-static uint64_t hash_piece(uint64_t seed, const unsigned char *at, size_t size)
-{
-	uint64_t h[4], word[4];
+struct hash {
+	uint64_t lane[4];
+	uint64_t at;
+};
 
-	for (int i = 0; i < 4; i++)
-		h[i] = mix(seed + (uint64_t)i, size ^ UINT64_C(0xa0761d6478bd642f));
+/* Zeros, as most of a state is, are told by the place of what comes behind them. */
+static void hash_words(struct hash *h, const uint64_t word[4])
+{
+	h->at++;
+	if (word[0] | word[1] | word[2] | word[3])
+		for (int i = 0; i < 4; i++)
+			h->lane[i] = mix(h->lane[i] + h->at, word[i]);
+}
+
+static void hash_piece(struct hash *h, const unsigned char *at, size_t size)
+{
+	uint64_t word[4];
+
 	for (; size >= sizeof(word); size -= sizeof(word), at += sizeof(word)) {
 		memcpy(word, at, sizeof(word));
-		for (int i = 0; i < 4; i++)
-			h[i] = mix(h[i] + 1, word[i]);
+		hash_words(h, word);
 	}
 	memset(word, 0, sizeof(word));
 	memcpy(word, at, size);
-	for (int i = 0; i < 4; i++)
-		h[i] = mix(h[i] + 1, word[i]);
-	return mix(mix(mix(h[0] + 1, h[1]) + 1, h[2]) + 1, h[3]);
+	hash_words(h, word);
 }
 
 /* What processes remember is nothing in most scenarios. */
@@ -266,21 +276,22 @@ static void find_pieces(void)
 
 static uint64_t hash_state(int left)
 {
-	uint64_t h = (uint64_t)left * THREADS_MAX;
+	struct hash h = {{1, 2, 3, 4}, (uint64_t)left * THREADS_MAX << 32};
 	unsigned char *stack;
 	size_t size;
 
 	if (left != BOUND_NONE) /* who leaves whom matters only where it is counted */
-		h += (uint64_t)world.current;
+		h.at += (uint64_t)world.current << 32;
 	for (int i = 0; i < pieces_count; i++)
-		h = hash_piece(h, pieces[i].at, pieces[i].size);
+		hash_piece(&h, pieces[i].at, pieces[i].size);
 	for (int i = 0; i < THREADS_MAX; i++) {
 		if (!has_stack(i))
 			continue;
 		stack_of(i, &stack, &size);
-		h = hash_piece(h, stack, size);
+		hash_piece(&h, stack, size);
 	}
-	return h ? h : 1;
+	uint64_t key = mix(mix(mix(h.lane[0] + 1, h.lane[1]) + 1, h.lane[2]) + 1, h.lane[3]);
+	return key ? key : 1;
 }
 
 /* ---- states that were seen ---- */
@@ -394,8 +405,8 @@ static void go_on(struct found *f, const struct options *o, uint64_t key, int *l
 {
 	struct frame *frame = push_frame();
 
-	*frame = (struct frame){.kept = keep_state(), .options = *o, .next = 1, .left = *left,
-	                        .path_length = path_length, .key = key};
+	*frame = (struct frame){.kept = o->count > 1 ? keep_state() : kept_size, .options = *o,
+	                        .next = 1, .left = *left, .path_length = path_length, .key = key};
 	f->states++;
 	go(f, o->step[0], left);
 }
@@ -411,7 +422,7 @@ static double look_up(uint64_t key)
 		return s->schedules;
 	}
 	*s = (struct seen){key, UNDER_WAY};
-	if (++seen_count * 2 > seen_room)
+	if (++seen_count * 4 > seen_room * 3)
 		grow_seen();
 	return -1;
 }
@@ -422,6 +433,12 @@ static void check_storage(void)
 		for (size_t k = SPAN_USED; k < SPAN; k++)
 			if (weir_session.rings[i * SPAN + k] != 0)
 				note_failure("a byte far behind in the ring");
+}
+
+/* A lock that is about to be released covers what was changed, in whichever order. */
+static bool may_meet(const struct options *o)
+{
+	return world.thread[o->step[0].thread].op.kind == OP_UNLOCK;
 }
 
 /* One state: where there is nothing new, back to one where there is. */
@@ -437,7 +454,7 @@ static bool visit(struct found *f, int *left)
 		check_storage();
 		return !failure[0] && go_back(f, 1, left);
 	}
-	if (o.count == 1 && path_length < STEPS_LOOP) {
+	if (o.count == 1 && path_length < STEPS_LOOP && !may_meet(&o)) {
 		go(f, o.step[0], left);
 		return true;
 	}

@@ -16,7 +16,7 @@ struct limits {
 struct found {
 	bool failed;                /* then `failure` says what, and schedule_text() how */
 	bool exhausted;             /* there are no other schedules */
-	uint64_t states;            /* with more than one way to go on, each looked at once */
+	uint64_t states;            /* that were kept, each looked at once */
 	uint64_t steps;             /* taken in all */
 	double schedules;           /* that these stand for */
 	uint32_t longest;           /* operations of the longest schedule */
