@@ -210,6 +210,10 @@ static inline uint32_t doubled_or32_ordered(weir_doubled *w, uint32_t v)
 #define or32_ordered(w, v) WEIR_OF_WORD(w, or32_ordered)(w, v)
 #define swap32_if(w, expected, v) WEIR_OF_WORD(w, swap32_if)(w, expected, v)
 
+/* The compiler forgets what it computed from this pointer: over a call between, each of those
+ * addresses would need a register that is saved. */
+#define WEIR_ADDRESS_ANEW(pointer) __asm__("" : "+r"(pointer))
+
 /* Makes the word at least `v`. */
 static inline void raise32_relaxed(weir_word32 *w, uint32_t v)
 {

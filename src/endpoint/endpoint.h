@@ -28,8 +28,8 @@ size_t weir_end_receive_quick(uint64_t entry, int fd, void *bytes, size_t n);
 size_t weir_end_send_quick(uint64_t entry, int fd, const void *bytes, size_t n);
 
 /* Bytes were taken from a ring that was full for somebody: whoever is to be told of the room
- * hears of it. Reader lock. */
-void weir_end_settle_room(uint64_t entry, int fd);
+ * hears of it. Reader lock. Not inlined: it would have the short ways save registers. */
+__attribute__((noinline)) void weir_end_settle_room(uint64_t entry, int fd);
 
 /* As sendmsg and recvmsg where a rule concerns the end (faulty.h); `len`: of all
  * buffers. A message that goes out is the kernel's to carry, with its control data.

@@ -19,19 +19,52 @@ struct weir_place {
  * the lock of `op`'s side. */
 void weir_lone_notice(const struct weir_end *end, int op);
 
-/* Do rules let the next call pass without a look at it, or with one for a text that must
- * not be in its bytes? These may be NULL, where they are not in one piece. */
-static inline bool weir_lone_is_calm(const struct weir_pipe *pipe, int op, uint64_t rules,
+/* Do rules let the next call pass without a look at it? */
+static inline bool weir_lone_is_calm(const struct weir_pipe *pipe, int op, uint64_t rules)
+{
+	return weir_calm_holds(pipe, op, rules) && load32_relaxed(&pipe->calm[op].text) == 0;
+}
+
+/* The same with a look for a text that must not be in its bytes, which may be NULL where
+ * they are not in one piece. */
+static inline bool weir_lone_is_vain(const struct weir_pipe *pipe, int op, uint64_t rules,
                                      const void *bytes, size_t n)
 {
-	uint32_t text;
+	uint32_t text = load32_relaxed(&pipe->calm[op].text);
+
+	return weir_calm_holds(pipe, op, rules) &&
+	       (text == 0 || (bytes && weir_fault_is_vain(weir_session.plan, text, bytes, n)));
+}
+
+/* Where `n` bytes go, or the next ones lie, in a transfer that has begun and has nothing to do
+ * beside: as weir_lone_room() and weir_lone_bytes(). */
+static inline unsigned char *weir_lone_plain_room(struct weir_lone *l, size_t n)
+{
+	struct weir_pipe *pipe = l->ref.pipe;
+	uint64_t rules = load64_relaxed(&pipe->rules_write);
 
 	if (__builtin_expect(rules == 0, 1))
-		return true;
-	if (!weir_calm_holds(pipe, op, rules))
-		return false;
-	text = load32_relaxed(&pipe->calm[op].text);
-	return text == 0 || (bytes && weir_fault_is_vain(weir_session.plan, text, bytes, n));
+		return weir_lone_room(l, n);
+	if (!weir_lone_is_calm(pipe, WEIR_OP_WRITE, rules))
+		return NULL;
+	unsigned char *to = weir_lone_room(l, n);
+	if (to)
+		weir_calm_passes(pipe, WEIR_OP_WRITE);
+	return to;
+}
+
+static inline const unsigned char *weir_lone_plain_bytes(const struct weir_lone *l, size_t *n)
+{
+	struct weir_pipe *pipe = l->ref.pipe;
+	uint64_t rules = load64_relaxed(&pipe->rules_read);
+	const unsigned char *from = weir_lone_bytes(l, n);
+
+	if (__builtin_expect(rules == 0, 1) || !from)
+		return from;
+	if (!weir_lone_is_calm(pipe, WEIR_OP_READ, rules))
+		return NULL;
+	weir_calm_passes(pipe, WEIR_OP_READ);
+	return from;
 }
 
 static inline void weir_lone_gather(unsigned char *to, const struct weir_place *from, size_t n)
@@ -88,20 +121,31 @@ weir_lone_put(struct weir_lone *l, struct weir_place from, size_t n)
 size_t weir_lone_put_looking(struct weir_lone *l, uint64_t entry, const void *bytes, size_t n);
 size_t weir_lone_take_looking(struct weir_lone *l, uint64_t entry, void *bytes, size_t n);
 
-/* Both move `n` bytes, at least 1, of a place that has them. `entry`: what the table says of
- * the descriptor `fd`. 0 where the call is not of this kind: nothing has moved. */
-static inline __attribute__((always_inline)) size_t weir_lone_send(uint64_t entry,
-                                                                   struct weir_place from, size_t n)
+/* A reader leaves. A handler that came meanwhile may have found the ring full. */
+static inline void weir_lone_leave_having_read(const struct weir_lone *l, uint64_t entry, int fd)
+{
+	if (__builtin_expect(load64_relaxed(&l->who[WEIR_OP_READ]) != entry, 0) &&
+	    load32_ordered(&l->ref.pipe->saturated) != WEIR_FLOWING)
+		weir_end_settle_room(entry, fd);
+	weir_lone_leave_reader(l);
+}
+
+/* All move `n` bytes, at least 1, of a place that has them. `entry`: what the table says of
+ * the descriptor `fd`. 0 where the call is not of this kind: nothing has moved. Those of a
+ * transfer that has begun end it. */
+static inline __attribute__((always_inline)) size_t weir_lone_send_begun(uint64_t entry,
+                                                                         struct weir_place from,
+                                                                         size_t n)
 {
 	struct weir_lone *l = weir_table_lone(entry, WEIR_OP_WRITE);
-
-	if (!weir_lone_enter(l, WEIR_OP_WRITE, entry))
-		return 0;
 	struct weir_pipe *pipe = l->ref.pipe;
 	uint64_t rules = load64_relaxed(&pipe->rules_write);
-	if (__builtin_expect(weir_lone_is_calm(pipe, WEIR_OP_WRITE, rules, from.bytes, n), 1)) {
+
+	if (rules == 0) {
 		n = weir_lone_put(l, from, n);
-		if (__builtin_expect(rules != 0, 0) && n > 0)
+	} else if (weir_lone_is_vain(pipe, WEIR_OP_WRITE, rules, from.bytes, n)) {
+		n = weir_lone_put(l, from, n);
+		if (n > 0)
 			weir_calm_passes(pipe, WEIR_OP_WRITE);
 	} else {
 		n = weir_lone_put_looking(l, entry, from.bytes, n);
@@ -110,33 +154,45 @@ static inline __attribute__((always_inline)) size_t weir_lone_send(uint64_t entr
 	return n;
 }
 
-static inline __attribute__((always_inline)) size_t weir_lone_receive(uint64_t entry, int fd,
-                                                                      struct weir_place to,
-                                                                      size_t n)
+static inline size_t weir_lone_send(uint64_t entry, struct weir_place from, size_t n)
+{
+	struct weir_lone *l = weir_table_lone(entry, WEIR_OP_WRITE);
+
+	return weir_lone_enter(l, WEIR_OP_WRITE, entry) ? weir_lone_send_begun(entry, from, n) : 0;
+}
+
+static inline __attribute__((always_inline)) size_t weir_lone_receive_begun(uint64_t entry, int fd,
+                                                                            struct weir_place to,
+                                                                            size_t n)
 {
 	struct weir_lone *l = weir_table_lone(entry, WEIR_OP_READ);
-
-	if (!weir_lone_enter(l, WEIR_OP_READ, entry))
-		return 0;
 	struct weir_pipe *pipe = l->ref.pipe;
 	uint64_t rules = load64_relaxed(&pipe->rules_read);
 	const unsigned char *from = weir_lone_bytes(l, &n);
-	if (__builtin_expect(!from, 0)) {
+
+	if (!from) {
 		n = 0;
-	} else if (__builtin_expect(weir_lone_is_calm(pipe, WEIR_OP_READ, rules, from, n), 1)) {
+	} else if (rules == 0 || weir_lone_is_vain(pipe, WEIR_OP_READ, rules, from, n)) {
 		weir_lone_scatter(&to, from, n);
 		weir_lone_consume(l, n);
-		if (__builtin_expect(rules != 0, 0))
+		if (rules != 0)
 			weir_calm_passes(pipe, WEIR_OP_READ);
 	} else {
 		n = weir_lone_take_looking(l, entry, to.bytes, n);
 	}
-	/* A handler that came meanwhile may have found the ring full. */
-	if (__builtin_expect(load64_relaxed(&l->who[WEIR_OP_READ]) != entry, 0) && n > 0 &&
-	    load32_ordered(&pipe->saturated) != WEIR_FLOWING)
-		weir_end_settle_room(entry, fd);
-	weir_lone_leave_reader(l);
+	if (n > 0)
+		weir_lone_leave_having_read(l, entry, fd);
+	else
+		weir_lone_leave_reader(l);
 	return n;
+}
+
+static inline size_t weir_lone_receive(uint64_t entry, int fd, struct weir_place to, size_t n)
+{
+	struct weir_lone *l = weir_table_lone(entry, WEIR_OP_READ);
+
+	return weir_lone_enter(l, WEIR_OP_READ, entry) ? weir_lone_receive_begun(entry, fd, to, n)
+	                                               : 0;
 }
 
 #endif

@@ -49,13 +49,23 @@ bool weir_can_join(void);
 
 /* vector.c: the caller's buffers, checked as the kernel does. The total length
  * or -errno; what is wrong on the first page gives -EFAULT. */
-enum { WEIR_FIRST_PAGE = 4096 };
+enum { WEIR_FIRST_PAGE = 4096, WEIR_PLAIN_ADDRESS_BITS = 60 };
 ssize_t weir_check_buffer(const void *buf, size_t len);
 ssize_t weir_check_vector(const struct iovec *iov, size_t count);
 
 /* Transfers of a marked descriptor. WEIR_TO_KERNEL: make the real call. */
 ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
 ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t count, int flags);
+
+/* 1: a thread of this process, or of one that it was forked from, was asked to end. */
+extern weir_word32 weir_cancellations;
+
+/* Where pthreads(7) lets a thread end, in calls that do not get to the kernel. */
+static inline void weir_cancellation_point(void)
+{
+	if (__builtin_expect(load32_relaxed(&weir_cancellations) != 0, 0))
+		pthread_testcancel();
+}
 
 /* The short ways are inlined into a function of their own, to which the hook jumps: what
  * is not ours, it passes on without a register saved. */
@@ -75,6 +85,14 @@ static inline bool weir_is_quick(size_t len, int flags)
 static inline bool weir_may_be_mapped(const void *buf, size_t len)
 {
 	return (uintptr_t)buf >= WEIR_FIRST_PAGE && len <= (size_t)LONG_MAX - (uintptr_t)buf;
+}
+
+/* Is there nothing to look at but the pipe? No program's memory gets near the bound. */
+static inline bool weir_is_shortest(const void *buf, size_t len, int flags)
+{
+	return weir_is_quick(len, flags) &&
+	       ((uintptr_t)buf - WEIR_FIRST_PAGE) >> WEIR_PLAIN_ADDRESS_BITS == 0 &&
+	       load32_relaxed(&weir_cancellations) == 0;
 }
 
 /* The same of a whole message, where a rule concerns the end. `by_kernel`: it has

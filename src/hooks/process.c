@@ -142,6 +142,14 @@ WEIR_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 	return renamed(weir_real()->pthread_setname_np(thread, name));
 }
 
+weir_word32 weir_cancellations;
+
+WEIR_EXPORT int pthread_cancel(pthread_t thread)
+{
+	store32_ordered(&weir_cancellations, 1);
+	return weir_real()->pthread_cancel(thread);
+}
+
 WEIR_EXPORT int prctl(int option, ...)
 {
 	unsigned long a[4];

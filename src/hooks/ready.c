@@ -263,7 +263,7 @@ static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *
 {
 	uint64_t deadline = weir_deadline(timeout);
 
-	pthread_testcancel();
+	weir_cancellation_point();
 	if (__builtin_expect(!any_faults(), 1)) {
 		int ready = poll_once(fds, count, timeout, mask);
 		if (ready != 0 || weir_time_left(deadline) == 0)
@@ -516,7 +516,7 @@ static int select_marked(struct sets *s, int count, struct timespec *left, const
 {
 	uint64_t deadline = weir_deadline(left);
 
-	pthread_testcancel();
+	weir_cancellation_point();
 	int ready = select_until_ready(s, count, left, deadline, mask);
 	if (left && deadline != UINT64_MAX)
 		*left = weir_timespec(weir_time_left(deadline));

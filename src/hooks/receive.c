@@ -36,7 +36,7 @@ static void peer_name(const struct weir_end *end, ssize_t n, void *name, socklen
 	*len = peer_len;
 }
 
-static WEIR_SELDOM ssize_t receive_slowly(uint64_t entry, int fd, void *buf, size_t len, int flags)
+static WEIR_SELDOM ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, uint64_t entry)
 {
 	struct weir_end end = weir_table_unpack(entry, fd);
 	struct iovec iov = {buf, len};
@@ -44,45 +44,66 @@ static WEIR_SELDOM ssize_t receive_slowly(uint64_t entry, int fd, void *buf, siz
 	return kernel_only(flags) ? WEIR_TO_KERNEL : weir_receive(&end, &iov, 1, flags);
 }
 
-static ssize_t receive_generally(uint64_t entry, int fd, void *buf, size_t len, int flags)
+static ssize_t receive_generally(int fd, void *buf, size_t len, int flags, uint64_t entry)
 {
 	size_t n = 0;
 
+	weir_cancellation_point();
 	if (weir_is_quick(len, flags) && weir_may_be_mapped(buf, len))
 		n = weir_end_receive_quick(entry, fd, buf, len);
-	return n > 0 ? (ssize_t)n : receive_slowly(entry, fd, buf, len, flags);
+	return n > 0 ? (ssize_t)n : receive_slowly(fd, buf, len, flags, entry);
 }
 
-/* 0 where there is more to do than to move the bytes. */
-static inline WEIR_WITHIN size_t receive_shortly(uint64_t entry, int fd, void *buf, size_t len, int flags)
+/* How a call goes on that is not of the shortest kind. */
+typedef ssize_t receive_way(int fd, void *buf, size_t len, int flags, uint64_t entry);
+
+static WEIR_SELDOM ssize_t receive_begun(int fd, void *buf, size_t len, int flags, uint64_t entry,
+                                         receive_way *otherwise)
 {
-	if (__builtin_expect(!weir_is_quick(len, flags) || !weir_may_be_mapped(buf, len), 0))
-		return 0;
-	pthread_testcancel();
-	return weir_lone_receive(entry, fd, (struct weir_place){buf, NULL}, len);
+	size_t n = weir_lone_receive_begun(entry, fd, (struct weir_place){buf, NULL}, len);
+
+	return n > 0 ? (ssize_t)n : otherwise(fd, buf, len, flags, entry);
+}
+
+/* Nothing is called before the bytes are copied, so that few registers are saved. */
+static inline WEIR_WITHIN ssize_t receive_shortly(int fd, void *buf, size_t len, int flags,
+                                                  uint64_t entry, receive_way *otherwise)
+{
+	struct weir_lone *l = weir_table_lone(entry, WEIR_OP_READ);
+	size_t n = len;
+
+	if (__builtin_expect(!weir_is_shortest(buf, len, flags), 0) ||
+	    !weir_lone_enter(l, WEIR_OP_READ, entry))
+		return otherwise(fd, buf, len, flags, entry);
+	const unsigned char *from = weir_lone_plain_bytes(l, &n);
+	if (__builtin_expect(!from, 0))
+		return receive_begun(fd, buf, len, flags, entry, otherwise);
+	memcpy(buf, from, n);
+	weir_lone_consume(l, n);
+	weir_lone_leave_having_read(l, entry, fd);
+	return (ssize_t)n;
 }
 
 /* A zero-length read gives 0 whatever the state, in libc's and the kernel's
  * words as in ours; the kernel says it. */
-static WEIR_SELDOM ssize_t read_generally(uint64_t entry, int fd, void *buf, size_t count)
+static WEIR_SELDOM ssize_t read_generally(int fd, void *buf, size_t count, int flags,
+                                          uint64_t entry)
 {
-	ssize_t n = count ? receive_generally(entry, fd, buf, count, 0) : WEIR_TO_KERNEL;
+	ssize_t n = count ? receive_generally(fd, buf, count, flags, entry) : WEIR_TO_KERNEL;
 
 	return n == WEIR_TO_KERNEL ? weir_real()->read(fd, buf, count) : weir_result(n);
 }
 
-static WEIR_APART ssize_t read_marked(uint64_t entry, int fd, void *buf, size_t count)
+static WEIR_APART ssize_t read_marked(int fd, void *buf, size_t count, uint64_t entry)
 {
-	size_t n = receive_shortly(entry, fd, buf, count, 0);
-
-	return n > 0 ? (ssize_t)n : read_generally(entry, fd, buf, count);
+	return receive_shortly(fd, buf, count, 0, entry, read_generally);
 }
 
 ssize_t weir_read(int fd, void *buf, size_t count)
 {
 	uint64_t entry = weir_table_entry(fd);
 
-	return entry ? read_marked(entry, fd, buf, count) : weir_real()->read(fd, buf, count);
+	return entry ? read_marked(fd, buf, count, entry) : weir_real()->read(fd, buf, count);
 }
 
 WEIR_EXPORT ssize_t read(int fd, void *buf, size_t count)
@@ -139,10 +160,8 @@ static ssize_t receive_into(int fd, void *buf, size_t len, int flags)
 {
 	uint64_t entry = weir_table_entry(fd);
 
-	if (entry == 0)
-		return WEIR_TO_KERNEL;
-	size_t n = receive_shortly(entry, fd, buf, len, flags);
-	return n > 0 ? (ssize_t)n : receive_generally(entry, fd, buf, len, flags);
+	return entry ? receive_shortly(fd, buf, len, flags, entry, receive_generally)
+	             : WEIR_TO_KERNEL;
 }
 
 WEIR_EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)

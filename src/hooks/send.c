@@ -1,13 +1,14 @@
 /* write and its relatives: one path, many names. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "endpoint/faulty.h"
 #include "hooks/hooks.h"
 
 enum { POSITION_NONE = -1 };
 
-static WEIR_SELDOM ssize_t send_slowly(uint64_t entry, int fd, const void *buf, size_t len,
-                                       int flags)
+static WEIR_SELDOM ssize_t send_slowly(int fd, const void *buf, size_t len, int flags,
+                                       uint64_t entry)
 {
 	struct weir_end end = weir_table_unpack(entry, fd);
 	struct iovec iov = {(void *)(uintptr_t)buf, len};
@@ -20,43 +21,64 @@ static WEIR_SELDOM ssize_t send_slowly(uint64_t entry, int fd, const void *buf, 
 	return weir_send(&end, &iov, 1, flags);
 }
 
-static ssize_t send_generally(uint64_t entry, int fd, const void *buf, size_t len, int flags)
+static ssize_t send_generally(int fd, const void *buf, size_t len, int flags, uint64_t entry)
 {
 	size_t n = 0;
 
+	weir_cancellation_point();
 	if (weir_is_quick(len, flags) && weir_may_be_mapped(buf, len))
 		n = weir_end_send_quick(entry, fd, buf, len);
-	return n > 0 ? (ssize_t)n : send_slowly(entry, fd, buf, len, flags);
+	return n > 0 ? (ssize_t)n : send_slowly(fd, buf, len, flags, entry);
 }
 
-/* 0 where there is more to do than to move the bytes. */
-static inline WEIR_WITHIN size_t send_shortly(uint64_t entry, const void *buf, size_t len, int flags)
+/* How a call goes on that is not of the shortest kind. */
+typedef ssize_t send_way(int fd, const void *buf, size_t len, int flags, uint64_t entry);
+
+static WEIR_SELDOM ssize_t send_begun(int fd, const void *buf, size_t len, int flags,
+                                      uint64_t entry, send_way *otherwise)
 {
-	if (__builtin_expect(!weir_is_quick(len, flags) || !weir_may_be_mapped(buf, len), 0))
-		return 0;
-	pthread_testcancel();
-	return weir_lone_send(entry, (struct weir_place){(void *)(uintptr_t)buf, NULL}, len);
+	size_t n =
+	        weir_lone_send_begun(entry, (struct weir_place){(void *)(uintptr_t)buf, NULL}, len);
+
+	return n > 0 ? (ssize_t)n : otherwise(fd, buf, len, flags, entry);
 }
 
-static WEIR_SELDOM ssize_t write_generally(uint64_t entry, int fd, const void *buf, size_t count)
+/* Nothing is called before the bytes are copied, so that few registers are saved. */
+static inline WEIR_WITHIN ssize_t send_shortly(int fd, const void *buf, size_t len, int flags,
+                                               uint64_t entry, send_way *otherwise)
 {
-	ssize_t n = send_generally(entry, fd, buf, count, 0);
+	struct weir_lone *l = weir_table_lone(entry, WEIR_OP_WRITE);
+
+	if (__builtin_expect(!weir_is_shortest(buf, len, flags), 0) ||
+	    !weir_lone_enter(l, WEIR_OP_WRITE, entry))
+		return otherwise(fd, buf, len, flags, entry);
+	unsigned char *to = weir_lone_plain_room(l, len);
+	if (__builtin_expect(!to, 0))
+		return send_begun(fd, buf, len, flags, entry, otherwise);
+	memcpy(to, buf, len);
+	weir_lone_publish(l, len);
+	weir_lone_leave_writer(l);
+	return (ssize_t)len;
+}
+
+static WEIR_SELDOM ssize_t write_generally(int fd, const void *buf, size_t count, int flags,
+                                           uint64_t entry)
+{
+	ssize_t n = send_generally(fd, buf, count, flags, entry);
 
 	return n == WEIR_TO_KERNEL ? weir_real()->write(fd, buf, count) : weir_result(n);
 }
 
-static WEIR_APART ssize_t write_marked(uint64_t entry, int fd, const void *buf, size_t count)
+static WEIR_APART ssize_t write_marked(int fd, const void *buf, size_t count, uint64_t entry)
 {
-	size_t n = send_shortly(entry, buf, count, 0);
-
-	return n > 0 ? (ssize_t)n : write_generally(entry, fd, buf, count);
+	return send_shortly(fd, buf, count, 0, entry, write_generally);
 }
 
 ssize_t weir_write(int fd, const void *buf, size_t count)
 {
 	uint64_t entry = weir_table_entry(fd);
 
-	return entry ? write_marked(entry, fd, buf, count) : weir_real()->write(fd, buf, count);
+	return entry ? write_marked(fd, buf, count, entry) : weir_real()->write(fd, buf, count);
 }
 
 WEIR_EXPORT ssize_t write(int fd, const void *buf, size_t count)
@@ -101,10 +123,7 @@ static ssize_t send_from(int fd, const void *buf, size_t len, int flags)
 {
 	uint64_t entry = weir_table_entry(fd);
 
-	if (entry == 0)
-		return WEIR_TO_KERNEL;
-	size_t n = send_shortly(entry, buf, len, flags);
-	return n > 0 ? (ssize_t)n : send_generally(entry, fd, buf, len, flags);
+	return entry ? send_shortly(fd, buf, len, flags, entry, send_generally) : WEIR_TO_KERNEL;
 }
 
 WEIR_EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)

@@ -95,7 +95,7 @@ ssize_t weir_receive(const struct weir_end *end, const struct iovec *iov, size_t
 		return receive_nowhere(end, flags);
 	if (len < 0)
 		return len;
-	pthread_testcancel();
+	weir_cancellation_point();
 	size_t quick = weir_is_quick((size_t)len, flags) ? receive_quick(end, iov, count, (size_t)len) : 0;
 	if (__builtin_expect(quick > 0, 1))
 		return (ssize_t)quick;
@@ -113,7 +113,7 @@ ssize_t weir_receive_message(const struct weir_end *end, struct msghdr *msg, int
 
 	if (len <= 0)
 		return weir_receive(end, msg->msg_iov, msg->msg_iovlen, flags);
-	pthread_testcancel();
+	weir_cancellation_point();
 	size_t quick = weir_is_quick((size_t)len, flags & ~MSG_CMSG_CLOEXEC)
 	                       ? receive_quick(end, msg->msg_iov, msg->msg_iovlen, (size_t)len)
 	                       : 0;
@@ -131,7 +131,7 @@ ssize_t weir_send_message(const struct weir_end *end, const struct msghdr *msg, 
 
 	if (len <= 0)
 		return len < 0 ? len : WEIR_TO_KERNEL;
-	pthread_testcancel();
+	weir_cancellation_point();
 	ssize_t n = weir_end_send_message(end, msg, (size_t)len, flags);
 	if (n == -EAGAIN)
 		weir_epoll_hide(end, WEIR_OP_WRITE);
@@ -146,7 +146,7 @@ ssize_t weir_send(const struct weir_end *end, const struct iovec *iov, size_t co
 		return send_nothing(end, flags);
 	if (len <= 0)
 		return len < 0 ? len : WEIR_TO_KERNEL;
-	pthread_testcancel();
+	weir_cancellation_point();
 	size_t quick = weir_is_quick((size_t)len, flags) ? send_quick(end, iov, count, (size_t)len) : 0;
 	if (__builtin_expect(quick > 0, 1))
 		return (ssize_t)quick;

@@ -127,6 +127,7 @@ static inline unsigned char *weir_lone_room(struct weir_lone *l, size_t n)
 
 static inline void weir_lone_publish(struct weir_lone *l, size_t n)
 {
+	WEIR_ADDRESS_ANEW(l);
 	struct weir_pipe *pipe = l->ref.pipe;
 	uint64_t tail = load64_relaxed(&l->tail) + n, used = tail - load64_relaxed(&l->head);
 
@@ -153,6 +154,7 @@ static inline const unsigned char *weir_lone_bytes(const struct weir_lone *l, si
 
 static inline void weir_lone_consume(struct weir_lone *l, size_t n)
 {
+	WEIR_ADDRESS_ANEW(l);
 	struct weir_pipe *pipe = l->ref.pipe;
 	uint64_t head = load64_relaxed(&l->head) + n;
 

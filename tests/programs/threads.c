@@ -352,6 +352,57 @@ CASE(pending_cancellation)
 	hear_nothing(sv[1]);
 }
 
+static int ending_pair[2];
+
+static void end_well(void *argument)
+{
+	(void)argument;
+	_exit(recv(ending_pair[1], (char[4]){0}, 4, MSG_DONTWAIT) == 3 ? 0 : 1);
+}
+
+/* The same of a process's only thread, whose transfers have nothing else to do. */
+CASE(pending_cancellation_of_the_only_thread)
+{
+	char byte;
+	pair_open(ending_pair, 0);
+	for (int i = 0; i < 100; i++) {
+		say(ending_pair[0], "a");
+		hear(ending_pair[1], "a");
+	}
+	say(ending_pair[0], "abc");
+	pid_t child = child_start();
+	if (child == 0) {
+		pthread_cleanup_push(end_well, NULL);
+		pthread_cancel(pthread_self());
+		(void)!read(ending_pair[1], &byte, 1);
+		pthread_cleanup_pop(0);
+		_exit(2);
+	}
+	child_join(child);
+}
+
+/* Asked before it forked, a thread ends in the child, which is that alone. */
+CASE(pending_cancellation_in_a_child)
+{
+	pair_open(ending_pair, 0);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	pthread_cancel(pthread_self());
+	pid_t child = child_start();
+	if (child == 0) {
+		pthread_cleanup_push(end_well, NULL);
+		for (int i = 0; i < 100; i++) {
+			say(ending_pair[0], "a");
+			hear(ending_pair[1], "a");
+		}
+		say(ending_pair[0], "abc");
+		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+		(void)!write(ending_pair[0], "d", 1);
+		pthread_cleanup_pop(0);
+		_exit(2);
+	}
+	child_join(child);
+}
+
 static void *read_uncancellable(void *argument)
 {
 	char byte;
