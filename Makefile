@@ -41,7 +41,7 @@ help:
 	@echo 'model (the protocol, checked exhaustively with spin)'
 	@echo 'bench (speed against everything else, a quarter of an hour; bench-programs builds what it runs)'
 	@echo 'coverage (a table of lines and branches of src that tests run)'
-	@echo 'unit, sanitize, canary, fuzz-rules, lint, format, examples, test-programs'
+	@echo 'unit, sanitize, canary, fuzz-rules, lint, format (changed lines), examples, test-programs'
 
 # Objects follow the flags: another CFLAGS or CC rebuilds.
 $(B)/flags: FORCE
@@ -380,8 +380,9 @@ lint:
 		src tests/explore
 	shellcheck -x $(linted)
 
+# The lines that differ from what was committed: columns of comments and tables are the writer's.
 format:
-	clang-format -i $(shell git ls-files '*.c' '*.h')
+	git clang-format --quiet --force --style=file HEAD
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/weir' \
