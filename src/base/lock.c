@@ -235,6 +235,11 @@ static bool has_strangers(void)
 	return weir_lock_strangers != NULL && load32_acquire(weir_lock_strangers);
 }
 
+bool weir_lock_has_died(uint32_t tid)
+{
+	return !has_strangers() && !os_task_lives(tid);
+}
+
 /* This thread's number may be another's, too. `expected`: what a signal handler found
  * that the interrupted code was about to take or to release. */
 static int held_by_namesake(const struct weir_lock *lock, const void *expected)

@@ -24,6 +24,9 @@ struct weir_lock {
  * two of them may have one number. NULL where there is none. */
 extern const weir_word32 *weir_lock_strangers;
 
+/* Has that thread ended? Where its number may be another's as well nobody knows: no. */
+bool weir_lock_has_died(uint32_t tid);
+
 /* A lock that nobody holds. */
 void weir_lock_make(struct weir_lock *lock);
 

@@ -576,6 +576,59 @@ static void handlers_write_to_the_same_pair(uint64_t capacity)
 	test_ends_close(end);
 }
 
+/* Asleep in the kernel: as much as a thread says of itself. */
+static bool is_asleep(const struct weir_sleeper *s)
+{
+	return load32_acquire(&s->tid) != 0 && load32_acquire(&s->asleep) == load32_relaxed(&s->tid);
+}
+
+/* A child that waits to write one byte, as the first who does. */
+static pid_t fork_blocked_writer(const struct weir_end *end)
+{
+	weir_endpoints_before_fork();
+	pid_t child = fork();
+
+	if (child == 0) {
+		weir_own_life_begins();
+		test_send(end, "x", 1, 0);
+		_exit(0);
+	}
+	for (int i = 0; i < 10000 && !is_asleep(&end->out.pipe->sleepers[WEIR_OP_WRITE][0]); i++)
+		usleep(1000);
+	CHECK(is_asleep(&end->out.pipe->sleepers[WEIR_OP_WRITE][0]));
+	return child;
+}
+
+static void saturate(const struct weir_end *end, uint64_t wake_at)
+{
+	CHECK_EQ(weir_pipe_lock_writer(&end->out), 0);
+	weir_bell_saturate(&end->out, end->fd, WEIR_SATURATED, wake_at);
+	weir_pipe_unlock_writer(&end->out);
+}
+
+/* Who was killed while it waited for room wants none: a writer that wants more is not woken
+ * for as little. */
+static void the_dead_want_no_room(void)
+{
+	struct weir_end end[2];
+	char bytes[8];
+
+	test_ends_open(end, 8);
+	CHECK_EQ(test_send(&end[0], "12345678", 8, 0), 8);
+	pid_t child = fork_blocked_writer(&end[0]);
+	CHECK_EQ(load64_relaxed(&end[0].out.pipe->wake_at), 1);
+	saturate(&end[0], 4);
+	CHECK_EQ(load64_relaxed(&end[0].out.pipe->wake_at), 1);
+	kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_EQ(test_receive(&end[1], bytes, 8, MSG_DONTWAIT), 8);
+	CHECK_EQ(test_send(&end[0], "12345678", 8, 0), 8);
+	saturate(&end[0], 4);
+	CHECK_EQ(load64_relaxed(&end[0].out.pipe->wake_at), 4);
+	test_ends_close(end);
+	weir_pair_discard(&weir_session, end[1].index, end[1].generation);
+}
+
 static void handlers_write_meanwhile(void)
 {
 	handlers_write_to_the_same_pair(7);
@@ -635,6 +688,7 @@ int main(void)
 	RUN(peers_killed_at_any_moment);
 	RUN(killed_with_locks_held);
 	RUN(waits_for_room_after_a_death);
+	RUN(the_dead_want_no_room);
 	RUN(handlers_write_meanwhile);
 	RUN(watches_begin_between_writes);
 	RUN(late_bytes_need_no_edge);

@@ -22,6 +22,7 @@ enum {
 	GATHER_NS = 500,            /* a reader of a stream waits so long for more ... */
 	GATHERS_MAX = 4,            /* ... and doubles that so many times */
 	GATHER_LOOKS = 10000,       /* at the clock meanwhile */
+	SLEEPS_LONG_NS = 1000000000,
 };
 
 void weir_note_cpu(weir_word32 *where)
@@ -81,17 +82,19 @@ static void count_sleep(void)
 	add32_ordered(&sleeping.count, 1);
 }
 
-/* A place that is free, or that a thread left behind when it was killed. */
+/* A place that is free, or that a thread left behind when it was killed: only one that seems
+ * to sleep for long is worth the question. */
 static struct weir_sleeper *take_place(struct weir_sleeper all[WEIR_SLEEPERS_MAX], uint32_t tid)
 {
+	uint64_t now = os_now_ns();
+
 	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
 		if (load32_relaxed(&all[i].tid) == 0 && swap32_if(&all[i].tid, 0, tid))
 			return &all[i];
-	if (weir_is_bare() || load32_relaxed(&weir_session.header->strangers))
-		return NULL;
-	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++) {
+	for (int i = 0; i < WEIR_SLEEPERS_MAX && !weir_is_bare(); i++) {
 		uint32_t before = load32_relaxed(&all[i].tid);
-		if (!os_task_lives(before) && swap32_if(&all[i].tid, before, tid))
+		if (now - load64_relaxed(&all[i].since) >= SLEEPS_LONG_NS &&
+		    weir_lock_has_died(before) && swap32_if(&all[i].tid, before, tid))
 			return &all[i];
 	}
 	return NULL;
@@ -121,6 +124,8 @@ void weir_sleep_ends(struct weir_sleeper *s)
 	if (!s)
 		return;
 	add32_ordered(&sleeping.count, UINT32_MAX);
+	if (load32_relaxed(&s->tid) != own_thread())
+		return; /* the pair has ended, and another may have this place in its slot */
 	store32_relaxed(&s->asleep, 0);
 	store32_release(&s->tid, 0);
 }
@@ -428,23 +433,31 @@ static uint64_t kind_room(const struct weir_pipe *pipe, size_t left)
 	return left < half ? left : half;
 }
 
-/* Writer lock. */
-static void begin_waiting(struct weir_pipe *pipe)
+/* Writer lock: from here on nobody forgets the room that it wants. */
+static struct weir_sleeper *begin_waiting(const struct weir_end *end)
 {
-	add64_relaxed(&pipe->blocked_writes, 1);
-	add32_ordered(&pipe->waiting, 1);
+	struct weir_sleeper *sleeper = weir_sleep_begins(end, WEIR_OP_WRITE);
+
+	add64_relaxed(&end->out.pipe->blocked_writes, 1);
+	if (!sleeper)
+		add32_ordered(&end->out.pipe->placeless, 1);
+	return sleeper;
 }
 
-/* Awake, and about to look at the room. */
-static void end_waiting(struct weir_pipe *pipe)
+/* Awake, and about to look at the room. The pair may have ended meanwhile: then nobody is
+ * counted any more. */
+static void end_waiting(struct weir_pipe *pipe, struct weir_sleeper *sleeper)
 {
-	uint32_t waiting = load32_relaxed(&pipe->waiting);
+	uint32_t count = load32_relaxed(&pipe->placeless);
 
-	while (waiting > 0 && !swap32_if(&pipe->waiting, waiting, waiting - 1))
-		waiting = load32_relaxed(&pipe->waiting);
+	weir_sleep_ends(sleeper);
+	while (!sleeper && count > 0 && !swap32_if(&pipe->placeless, count, count - 1))
+		count = load32_relaxed(&pipe->placeless);
 }
 
-static int prepare_room(const struct weir_end *end, int flags, size_t left)
+/* `*sleeper`: as whom it is to sleep, where it has to (WEIR_WAIT_ENDED). */
+static int prepare_room(const struct weir_end *end, int flags, size_t left,
+                        struct weir_sleeper **sleeper)
 {
 	const struct weir_pipe_ref *out = &end->out;
 	int result = WEIR_WAIT_ENDED;
@@ -464,7 +477,7 @@ static int prepare_room(const struct weir_end *end, int flags, size_t left)
 		if (room_came(end))
 			result = WEIR_WAIT_AGAIN;
 		else
-			begin_waiting(out->pipe);
+			*sleeper = begin_waiting(end);
 	}
 	weir_pipe_unlock_writer(out);
 	return result;
@@ -502,15 +515,14 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 	if (may_look(end, flags, &pipe->reader_cpu, &pipe->writer_spins) &&
 	    look(&end->out, has_room, &pipe->reader_cpu, &pipe->writer_spins))
 		return WEIR_WAIT_AGAIN;
-	int result = prepare_room(end, flags, left);
+	struct weir_sleeper *sleeper = NULL;
+	int result = prepare_room(end, flags, left, &sleeper);
 	if (result != WEIR_WAIT_ENDED)
 		return result;
-	struct weir_sleeper *sleeper = weir_sleep_begins(end, 1);
 	weir_deadlock_look(end);
 	weir_sleep_deepens(sleeper);
 	result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
-	end_waiting(pipe);
-	weir_sleep_ends(sleeper);
+	end_waiting(pipe, sleeper);
 	weir_give_way(pipe);
 	return result;
 }

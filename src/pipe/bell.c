@@ -155,14 +155,29 @@ static void fill_until_unwritable(int fd)
 	}
 }
 
+/* The places of killed writers are freed here, since they want no room. Of those who found
+ * no place nobody can tell: from then on this one wakes earlier than it has to. */
+static bool has_waiting_writer(struct weir_pipe *pipe)
+{
+	bool waits = load32_relaxed(&pipe->placeless) != 0;
+
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++) {
+		weir_word32 *tid = &pipe->sleepers[WEIR_OP_WRITE][i].tid;
+		uint32_t who = load32_acquire(tid);
+		if (who != 0 && weir_lock_has_died(who))
+			swap32_if(tid, who, 0);
+		else
+			waits = waits || who != 0;
+	}
+	return waits;
+}
+
 /* Who was woken may find the queue filled again before the kernel lets him go, and sleeps on:
  * what he wants is not forgotten with the saturation that it was told to. */
-static bool is_least(const struct weir_pipe *pipe, uint64_t wake_at)
+static bool is_least(struct weir_pipe *pipe, uint64_t wake_at)
 {
-	bool alone = load32_relaxed(&pipe->saturated) == WEIR_FLOWING &&
-	             load32_relaxed(&pipe->waiting) == 0;
-
-	return alone || wake_at < load64_relaxed(&pipe->wake_at);
+	return wake_at <= load64_relaxed(&pipe->wake_at) ||
+	       (load32_relaxed(&pipe->saturated) == WEIR_FLOWING && !has_waiting_writer(pipe));
 }
 
 void weir_bell_saturate(const struct weir_pipe_ref *ref, int fd, enum weir_saturation how,

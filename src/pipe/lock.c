@@ -87,13 +87,6 @@ static void come_near(struct weir_pipe *pipe)
 	store32_ordered(&pipe->alone, 0);
 }
 
-static bool has_died(uint32_t pid)
-{
-	bool strangers = weir_lock_strangers && load32_acquire(weir_lock_strangers);
-
-	return !strangers && !os_task_lives(pid);
-}
-
 /* Who has the lock waits for who works without it: that one is soon done, or has been
  * killed. */
 static __attribute__((noinline)) void wait_for_lone(const struct weir_pipe_ref *ref, enum who who)
@@ -105,7 +98,7 @@ static __attribute__((noinline)) void wait_for_lone(const struct weir_pipe_ref *
 	if (is_anothers(ref->pipe))
 		come_near(ref->pipe);
 	while ((pid = load32_acquire(alone)) != 0) {
-		if (has_died(pid)) {
+		if (weir_lock_has_died(pid)) {
 			recover(ref->pipe, who);
 			store32_relaxed(alone, 0);
 			return;

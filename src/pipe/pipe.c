@@ -37,7 +37,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store64_relaxed(&pipe->mask, WEIR_RING_MIN_MASK);
 	store64_relaxed(&pipe->limit, 0);
 	store64_relaxed(&pipe->wake_at, 0);
-	store32_relaxed(&pipe->waiting, 0);
+	store32_relaxed(&pipe->placeless, 0);
 	store64_relaxed(&pipe->rules_read, 0);
 	store64_relaxed(&pipe->rules_write, 0);
 	for (int op = 0; op < 2; op++) {

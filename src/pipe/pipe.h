@@ -63,8 +63,9 @@ enum weir_carrier {
 	WEIR_BY_KERNEL,             /* the reader is past the last bell */
 };
 
-/* A thread that sleeps in a direction: for people who ask, and for who looks for a
- * deadlock. A killed one may stay here: whether the thread lives is to be asked. */
+/* A thread that sleeps in a direction: for people who ask, for who looks for a deadlock, and
+ * as long as a writer is here the room that it wants is not forgotten. A killed one may stay
+ * here: whether the thread lives is to be asked. */
 struct weir_sleeper {
 	weir_word32 tid;            /* 0: nobody */
 	weir_word32 pid;
@@ -133,7 +134,7 @@ struct weir_pipe {
 	_Alignas(64) weir_word64 limit; /* capacity in bytes */
 	weir_word64 mask;           /* storage size - 1; both locks */
 	weir_word64 writable_room;  /* room from which poll calls the writer writable */
-	weir_word64 wake_at;        /* least room at which one of `waiting`, or a watcher, wants to be woken */
+	weir_word64 wake_at;        /* least room at which a sleeping writer, or a watcher, wants to be woken */
 	weir_doubled saturated;     /* enum weir_saturation */
 	weir_doubled watch;         /* enum weir_watch, or-ed */
 	weir_doubled carrier;       /* enum weir_carrier */
@@ -142,7 +143,7 @@ struct weir_pipe {
 	_Alignas(64) struct weir_calm calm[2]; /* [0] of reads, [1] of writes */
 	weir_word32 writer_life;    /* of who last wrote, as reader_life */
 	weir_word32 wary;           /* as suspect, of who asks what the writer's end is ready for */
-	weir_word32 waiting;        /* writers who sleep because it is saturated, or were killed then */
+	weir_word32 placeless;      /* writers who wait for room, or were killed then, with no place below */
 
 	/* Who sleeps, as far as there is place: [0] readers, [1] writers. */
 	_Alignas(64) struct weir_sleeper sleepers[2][WEIR_SLEEPERS_MAX];

@@ -33,17 +33,24 @@ static struct use *use_of(const volatile void *at)
 	return &uses[((uintptr_t)at - (uintptr_t)&world) / GRAIN];
 }
 
+/* Who sleeps is a matter for people, but for the writers' numbers (weir_bell_saturate). */
+static bool is_of_sleeper(const struct weir_pipe *p, const volatile void *at)
+{
+	size_t offset = (uintptr_t)at - (uintptr_t)p->sleepers;
+
+	return offset < sizeof(p->sleepers) &&
+	       (offset < sizeof(p->sleepers[WEIR_OP_READ]) ||
+	        offset % sizeof(struct weir_sleeper) != offsetof(struct weir_sleeper, tid));
+}
+
 bool is_idle(const volatile void *at)
 {
-	size_t first = offsetof(struct weir_pipe, sleepers);
-	size_t beyond = first + sizeof(world.slot.pipe[0].sleepers);
-
 	for (int i = 0; i < 2; i++) {
 		const struct weir_pipe *p = &world.slot.pipe[i];
 		size_t offset = (uintptr_t)at - (uintptr_t)p;
 		if (offset >= sizeof(*p))
 			continue;
-		return (offset >= first && offset < beyond) || at == &p->reads ||
+		return is_of_sleeper(p, at) || at == &p->reads ||
 		       at == &p->blocked_reads || at == &p->blocked_writes ||
 		       at == &p->max_buffered || at == &p->reader_cpu || at == &p->writer_cpu ||
 		       at == &p->reader_spins || at == &p->writer_spins ||
@@ -324,7 +331,7 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, writer_spins),  FIELD(weir_pipe, reset),
         FIELD(weir_pipe, limit_given),   FIELD(weir_pipe, limit),
         FIELD(weir_pipe, mask),          FIELD(weir_pipe, writable_room),
-        FIELD(weir_pipe, wake_at),       FIELD(weir_pipe, waiting),
+        FIELD(weir_pipe, wake_at),       FIELD(weir_pipe, placeless),
         FIELD(weir_pipe, saturated),
         FIELD(weir_pipe, suspect),       FIELD(weir_pipe, watch),
         FIELD(weir_pipe, carrier),       FIELD(weir_pipe, hand_over),

@@ -205,6 +205,7 @@ proctype killer()
 			waits[me] = DONE;
 			need[me] = 0;
 			in_send = in_send & ~BIT(me);
+			waiting = waiting & ~BIT(me); /* who looks finds that it has died */
 			if
 			:: is_writer & BIT(me) -> writers--; event_in = 1
 			:: else -> readers--; WRITE_SPACE

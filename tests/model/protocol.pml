@@ -28,7 +28,7 @@ byte lowered;                       /* writer lock */
 byte watch;                         /* changed by read-modify-write only */
 bit suspect;
 byte aside_used, aside_owner;       /* written by handlers of the lock's owner */
-byte waiting;                       /* writers asleep, or killed then */
+byte waiting;                       /* writers asleep, a bit each */
 
 /* Who waits for what, for the observer; `need`: the room that must wake a writer. */
 #define RUNNING 0
@@ -385,7 +385,7 @@ inline wait_room(nonblocking, left)
 		bell_saturate(SATURATED, wake);
 		room_came();
 		if
-		:: room == 0 -> waiting++
+		:: room == 0 -> waiting = waiting | BIT(me)
 		:: else
 		fi
 	:: else
@@ -414,7 +414,7 @@ inline wait_room(nonblocking, left)
 			od
 		fi;
 		skip;
-		d_step { waiting--; waits[me] = RUNNING; need[me] = 0; in_send = in_send & ~BIT(me) }
+		d_step { waiting = waiting & ~BIT(me); waits[me] = RUNNING; need[me] = 0; in_send = in_send & ~BIT(me) }
 	fi;
 	d_step { room = 0; wake = 0 }
 }
