@@ -576,34 +576,35 @@ static void handlers_write_to_the_same_pair(uint64_t capacity)
 	test_ends_close(end);
 }
 
-/* Asleep in the kernel: as much as a thread says of itself. */
-static bool is_asleep(const struct weir_sleeper *s)
+/* A child that waits to write one byte, once `noted` is not what it was. */
+static pid_t fork_blocked_writer(const struct weir_end *end, const weir_word32 *noted)
 {
-	return load32_acquire(&s->tid) != 0 && load32_acquire(&s->asleep) == load32_relaxed(&s->tid);
-}
+	uint32_t before = load32_acquire(noted);
 
-/* A child that waits to write one byte, as the first who does. */
-static pid_t fork_blocked_writer(const struct weir_end *end)
-{
 	weir_endpoints_before_fork();
 	pid_t child = fork();
-
 	if (child == 0) {
 		weir_own_life_begins();
 		test_send(end, "x", 1, 0);
 		_exit(0);
 	}
-	for (int i = 0; i < 10000 && !is_asleep(&end->out.pipe->sleepers[WEIR_OP_WRITE][0]); i++)
+	for (int i = 0; i < 10000 && load32_acquire(noted) == before; i++)
 		usleep(1000);
-	CHECK(is_asleep(&end->out.pipe->sleepers[WEIR_OP_WRITE][0]));
+	CHECK(load32_acquire(noted) != before);
 	return child;
 }
 
-static void saturate(const struct weir_end *end, uint64_t wake_at)
+/* A reader has emptied the queue, and before the kernel lets a sleeper go another writer fills
+ * it, who wants room for four bytes. Gives what wakes them. */
+static uint64_t filled_again(const struct weir_end *end)
 {
+	struct weir_pipe *pipe = end->out.pipe;
+
 	CHECK_EQ(weir_pipe_lock_writer(&end->out), 0);
-	weir_bell_saturate(&end->out, end->fd, WEIR_SATURATED, wake_at);
+	store32_ordered(&pipe->saturated, WEIR_FLOWING);
+	weir_bell_saturate(&end->out, end->fd, WEIR_SATURATED, 4);
 	weir_pipe_unlock_writer(&end->out);
+	return load64_relaxed(&pipe->wake_at);
 }
 
 /* Who was killed while it waited for room wants none: a writer that wants more is not woken
@@ -611,22 +612,58 @@ static void saturate(const struct weir_end *end, uint64_t wake_at)
 static void the_dead_want_no_room(void)
 {
 	struct weir_end end[2];
-	char bytes[8];
 
 	test_ends_open(end, 8);
 	CHECK_EQ(test_send(&end[0], "12345678", 8, 0), 8);
-	pid_t child = fork_blocked_writer(&end[0]);
-	CHECK_EQ(load64_relaxed(&end[0].out.pipe->wake_at), 1);
-	saturate(&end[0], 4);
-	CHECK_EQ(load64_relaxed(&end[0].out.pipe->wake_at), 1);
+	CHECK_EQ(filled_again(&end[0]), 4);
+	pid_t child = fork_blocked_writer(&end[0],
+	                                  &end[0].out.pipe->sleepers[WEIR_OP_WRITE][0].asleep);
+	CHECK_EQ(filled_again(&end[0]), 1);
 	kill(child, SIGKILL);
 	CHECK_EQ(waitpid(child, NULL, 0), child);
-	CHECK_EQ(test_receive(&end[1], bytes, 8, MSG_DONTWAIT), 8);
-	CHECK_EQ(test_send(&end[0], "12345678", 8, 0), 8);
-	saturate(&end[0], 4);
-	CHECK_EQ(load64_relaxed(&end[0].out.pipe->wake_at), 4);
+	CHECK_EQ(filled_again(&end[0]), 4);
 	test_ends_close(end);
 	weir_pair_discard(&weir_session, end[1].index, end[1].generation);
+}
+
+/* A fifth writer has no place to sleep in, and what it wants is not forgotten either. */
+static void one_without_a_place_wants_room(void)
+{
+	struct weir_end end[2];
+	char bytes[8];
+
+	test_ends_open(end, 8);
+	struct weir_pipe *pipe = end[0].out.pipe;
+	CHECK_EQ(test_send(&end[0], "12345678", 8, 0), 8);
+	CHECK_EQ(filled_again(&end[0]), 4);
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
+		CHECK(weir_sleep_begins(&end[0], WEIR_OP_WRITE));
+	pid_t child = fork_blocked_writer(&end[0], &pipe->placeless);
+	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
+		weir_sleep_ends(&pipe->sleepers[WEIR_OP_WRITE][i]);
+	CHECK_EQ(filled_again(&end[0]), 1);
+	CHECK_EQ(test_receive(&end[1], bytes, 8, MSG_DONTWAIT), 8);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_EQ(load32_relaxed(&pipe->placeless), 0);
+	test_ends_close(end);
+	weir_pair_discard(&weir_session, end[1].index, end[1].generation);
+}
+
+/* While it slept its pair has ended, and the place in the slot is another's. */
+static void a_place_is_left_by_who_has_it(void)
+{
+	struct weir_end end[2];
+
+	test_ends_open(end, 8);
+	struct weir_sleeper *place = weir_sleep_begins(&end[0], WEIR_OP_WRITE);
+	uint32_t own = load32_relaxed(&place->tid);
+	store32_relaxed(&place->tid, own + 1);
+	weir_sleep_ends(place);
+	CHECK_EQ(load32_relaxed(&place->tid), own + 1);
+	store32_relaxed(&place->tid, own);
+	weir_sleep_ends(place);
+	CHECK_EQ(load32_relaxed(&place->tid), 0);
+	test_ends_close(end);
 }
 
 static void handlers_write_meanwhile(void)
@@ -689,6 +726,8 @@ int main(void)
 	RUN(killed_with_locks_held);
 	RUN(waits_for_room_after_a_death);
 	RUN(the_dead_want_no_room);
+	RUN(one_without_a_place_wants_room);
+	RUN(a_place_is_left_by_who_has_it);
 	RUN(handlers_write_meanwhile);
 	RUN(watches_begin_between_writes);
 	RUN(late_bytes_need_no_edge);
