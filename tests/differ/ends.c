@@ -148,6 +148,88 @@ static bool has_receiver(struct world *w, const struct object *o)
 	return false;
 }
 
+/* What is held by the end that it would go through, or comes to be known only in time, is not
+ * passed. `clean`: what is on the way is known. */
+static bool may_pass(struct world *w, const struct object *o, const struct object *passed, bool clean)
+{
+	if (!passed || passed->kind != END)
+		return true;
+	/* An end that is left under way may be in its own queue: when such garbage is collected,
+	 * only time tells. */
+	if (!(clean && way_out(w, o)->bytes == 0 && has_receiver(w, o)))
+		return false;
+	return passed->pair != o->pair; /* differences/peer-dropped-in-recvmmsg.txt */
+}
+
+/* The call that sends what is at `what`. Gives its bytes. */
+static int send_place(struct world *w, int actor, int by, int what)
+{
+	struct call *c = add(w, actor, one_in(w, 4) ? CALL_sendfds : CALL_sendfd);
+
+	c->a[0] = by;
+	c->a[3] = what;
+	c->a[4] = c->number == CALL_sendfds ? what : 0; /* twice */
+	c->a[2] = send_flags(w) & ~MSG_OOB;
+	int total = lengths(w, c);
+	if (total == 0) {
+		c->listed = 1;
+		c->list[0].value = total = 1 + below(w, 20);
+	}
+	if (total > 100)
+		c->listed = 1, c->list[0].value = total = below(w, 100) + 1;
+	return total;
+}
+
+/* The receiver has one of the other end's descriptors, and a place for another. */
+static bool receive_place(struct world *w, int receiver, const struct object *o, int object)
+{
+	int process = w->actor[receiver].process;
+
+	for (int k = 0; k < PLACES; k++) {
+		struct object *peer = object_at(w, process, k);
+		if (!peer || peer->kind != END || peer->pair != o->pair || peer->side == o->side)
+			continue;
+		int into = free_place(w, process);
+		if (into < 0)
+			continue;
+		struct call *r = add(w, receiver, CALL_recvfd);
+		r->a[0] = k;
+		r->listed = 2;
+		r->list[0].value = below(w, 10);
+		r->list[1].value = 100 + below(w, 50);
+		r->a[2] = MSG_DONTWAIT | (one_in(w, 3) ? MSG_CMSG_CLOEXEC : 0);
+		r->a[3] = into;
+		put_at(w, process, into, object, r->a[2] & MSG_CMSG_CLOEXEC);
+		empty(way_out(w, o));
+		return true;
+	}
+	return false;
+}
+
+/* By one of those who can. */
+static bool receive_at_once(struct world *w, const struct object *o, int object)
+{
+	for (int i = 0; i < ACTORS; i++) {
+		int receiver = (i + below(w, ACTORS)) % ACTORS;
+		if (!w->actor[receiver].there || w->actor[receiver].waiting != WAITS_NOT)
+			continue;
+		if (receive_place(w, receiver, o, object))
+			return true;
+	}
+	return false;
+}
+
+/* The message stands for the object, who knows how long. */
+static void leave_under_way(struct world *w, struct way *out, int object)
+{
+	out->known = false;
+	if (object < 0)
+		return;
+	w->object[object].refs++;
+	if (w->object[object].kind == END)
+		w->pair[w->object[object].pair].uncertain = true;
+}
+
 void pass(struct world *w, int actor)
 {
 	int process = w->actor[actor].process;
@@ -161,62 +243,15 @@ void pass(struct world *w, int actor)
 		return;
 	struct way *out = way_out(w, o);
 	bool clean = is_certain(w, o, out) && !out->write_ended && !is_awaited(w, o);
-	/* An end that is left under way may be in its own queue: when such garbage is collected,
-	 * only time tells. */
-	if (object >= 0 && w->object[object].kind == END &&
-	    !(clean && out->bytes == 0 && has_receiver(w, o)))
+	if (!may_pass(w, o, object < 0 ? NULL : &w->object[object], clean))
 		return;
-	/* differences/peer-dropped-in-recvmmsg.txt */
-	if (object >= 0 && w->object[object].kind == END && w->object[object].pair == o->pair)
-		return;
-	struct call *c = add(w, actor, one_in(w, 4) ? CALL_sendfds : CALL_sendfd);
-	c->a[0] = by;
-	c->a[3] = what;
-	c->a[4] = c->number == CALL_sendfds ? what : 0; /* twice */
-	c->a[2] = send_flags(w) & ~MSG_OOB;
-	int total = lengths(w, c);
-	if (total == 0) {
-		c->listed = 1;
-		c->list[0].value = total = 1 + below(w, 20);
-	}
-	if (total > 100)
-		c->listed = 1, c->list[0].value = total = below(w, 100) + 1;
+	int total = send_place(w, actor, by, what);
 	disturb(w, o->pair, o->side);
 	out->charge += MESSAGE_CHARGE + total;
 	out->bytes += total;
 	clean &= out->bytes <= 100; /* all is received at once */
-	/* A receiver among those who can, at once. */
-	for (int i = 0; clean && object >= 0 && i < ACTORS; i++) {
-		int receiver = (i + below(w, ACTORS)) % ACTORS;
-		if (!w->actor[receiver].there || w->actor[receiver].waiting != WAITS_NOT)
-			continue;
-		int other = w->actor[receiver].process;
-		for (int k = 0; k < PLACES; k++) {
-			struct object *peer = object_at(w, other, k);
-			if (!peer || peer->kind != END || peer->pair != o->pair ||
-			    peer->side == o->side)
-				continue;
-			int into = free_place(w, other);
-			if (into < 0)
-				continue;
-			struct call *r = add(w, receiver, CALL_recvfd);
-			r->a[0] = k;
-			r->listed = 2;
-			r->list[0].value = below(w, 10);
-			r->list[1].value = 100 + below(w, 50);
-			r->a[2] = MSG_DONTWAIT | (one_in(w, 3) ? MSG_CMSG_CLOEXEC : 0);
-			r->a[3] = into;
-			put_at(w, other, into, object, r->a[2] & MSG_CMSG_CLOEXEC);
-			empty(out);
-			return;
-		}
-	}
-	out->known = false;
-	if (object < 0)
-		return;
-	w->object[object].refs++; /* the message stands for it, who knows how long */
-	if (w->object[object].kind == END)
-		w->pair[w->object[object].pair].uncertain = true;
+	if (!(clean && object >= 0 && receive_at_once(w, o, object)))
+		leave_under_way(w, out, object);
 }
 
 /* ---- state ---- */
@@ -253,84 +288,130 @@ void ask_state(struct world *w, int actor)
 	c->a[0] = place;
 }
 
+/* One that sets something of the descriptor at `place`, which is first among its arguments. `end`:
+ * what that is, or NULL. Gives NULL where it would not be compared. */
+typedef struct call *setter(struct world *w, int actor, int place, struct object *end);
+
+static struct call *set_option(struct world *w, int actor, int option, int value)
+{
+	struct call *c = add(w, actor, CALL_setsockopt);
+
+	c->a[1] = option;
+	c->a[2] = value;
+	return c;
+}
+
+/* A waiting call must not see it change (differences/). */
+static struct call *set_nonblock(struct world *w, int actor, int place, struct object *end)
+{
+	(void)place;
+	if (anybody(w, false))
+		return NULL;
+	struct call *c = add(w, actor, CALL_setfl);
+	c->a[1] = one_in(w, 2) ? O_NONBLOCK : 0;
+	if (end)
+		end->nonblock = c->a[1] != 0;
+	return c;
+}
+
+static struct call *set_fionbio(struct world *w, int actor, int place, struct object *end)
+{
+	(void)place;
+	if (anybody(w, false))
+		return NULL;
+	struct call *c = add(w, actor, CALL_ioctl);
+	c->a[1] = FIONBIO;
+	c->a[2] = below(w, 2);
+	if (end)
+		end->nonblock = c->a[2] != 0;
+	return c;
+}
+
+static struct call *set_cloexec(struct world *w, int actor, int place, struct object *end)
+{
+	struct call *c = add(w, actor, one_in(w, 2) ? CALL_setfd : CALL_ioctl);
+	int process = w->actor[actor].process;
+	bool whole = c->number == CALL_setfd;
+
+	(void)end;
+	c->a[1] = whole ? below(w, 2) : one_in(w, 2) ? FIOCLEX : FIONCLEX;
+	if (object_at(w, process, place))
+		w->place[process][place].cloexec = whole ? c->a[1] != 0 : c->a[1] == FIOCLEX;
+	return c;
+}
+
+static struct call *set_lowest(struct world *w, int actor, int place, struct object *end)
+{
+	(void)place;
+	if (anybody(w, false))
+		return NULL;
+	struct call *c = set_option(w, actor, SO_RCVLOWAT, one_in(w, 3) ? below(w, 20) : 1);
+	if (end)
+		end->lowest = c->a[2] > 1 ? c->a[2] : 1;
+	return c;
+}
+
+static struct call *set_peek_off(struct world *w, int actor, int place, struct object *end)
+{
+	(void)place;
+	if (w->urgent || anybody(w, false)) /* (differences/) */
+		return NULL;
+	if (end)
+		end->peek_off = true;
+	/* Less than -1 is kept by the kernel as it is (differences/). */
+	return set_option(w, actor, SO_PEEK_OFF, below(w, 30) - 1);
+}
+
+static struct call *set_buffer(struct world *w, int actor, int place, struct object *end)
+{
+	int option = one_in(w, 2) ? SO_SNDBUF : SO_RCVBUF;
+	struct call *c = set_option(w, actor, option, 106496 * (2 + below(w, 3)));
+
+	(void)place;
+	if (end && w->filled_object >= 0 && w->object[w->filled_object].pair == end->pair)
+		c->a[1] = SO_RCVBUF;
+	return c;
+}
+
+static void ask_for_credentials(struct world *w, const struct object *end)
+{
+	way_in(w, end)->known = false;
+	way_out(w, end)->known = false;
+	way_in(w, end)->credentials = true;
+	disturb(w, end->pair, 0);
+	disturb(w, end->pair, 1);
+}
+
+static struct call *set_switch(struct world *w, int actor, int place, struct object *end)
+{
+	int option = one_in(w, 3) ? SO_PASSCRED : one_in(w, 2) ? SO_KEEPALIVE : SO_LINGER;
+	struct call *c = set_option(w, actor, option, below(w, 2));
+
+	(void)place;
+	if (!end || option != SO_PASSCRED)
+		return c;
+	const struct way *in = way_in(w, end);
+	if (in->bytes || in->full || !in->known || anybody(w, false))
+		c->a[1] = SO_KEEPALIVE;
+	else
+		ask_for_credentials(w, end);
+	return c;
+}
+
 void set_state(struct world *w, int actor)
 {
+	static setter *const setters[] = {set_nonblock, set_nonblock, set_fionbio,
+	                                  set_cloexec,  set_lowest,   set_lowest,
+	                                  set_peek_off, set_buffer,   set_switch};
 	int process = w->actor[actor].process, place = an_end(w, process);
 
 	if (place < 0)
 		return;
 	struct object *o = object_at(w, process, place);
-	bool end = o && o->kind == END;
-	struct call *c;
-	int what = below(w, 9);
-	if (what == 6 && (w->urgent || anybody(w, false))) /* (differences/) */
-		return;
-	if (what < 3 && anybody(w, false)) /* a waiting call must not see it (differences/) */
-		return;
-	switch (what) {
-	case 0:
-	case 1:
-		c = add(w, actor, CALL_setfl);
-		c->a[1] = one_in(w, 2) ? O_NONBLOCK : 0;
-		if (end)
-			o->nonblock = c->a[1] != 0;
-		break;
-	case 2:
-		c = add(w, actor, CALL_ioctl);
-		c->a[1] = FIONBIO;
-		c->a[2] = below(w, 2);
-		if (end)
-			o->nonblock = c->a[2] != 0;
-		break;
-	case 3:
-		c = add(w, actor, one_in(w, 2) ? CALL_setfd : CALL_ioctl);
-		c->a[1] = c->number == CALL_setfd ? below(w, 2) : one_in(w, 2) ? FIOCLEX : FIONCLEX;
-		if (o)
-			w->place[process][place].cloexec =
-			        c->number == CALL_setfd ? c->a[1] != 0 : c->a[1] == FIOCLEX;
-		break;
-	case 4:
-	case 5:
-		if (anybody(w, false))
-			return;
-		c = add(w, actor, CALL_setsockopt);
-		c->a[1] = SO_RCVLOWAT;
-		c->a[2] = one_in(w, 3) ? below(w, 20) : 1;
-		if (end)
-			o->lowest = c->a[2] > 1 ? c->a[2] : 1;
-		break;
-	case 6:
-		c = add(w, actor, CALL_setsockopt);
-		c->a[1] = SO_PEEK_OFF;
-		c->a[2] = below(w, 30) - 1 /* less is kept by the kernel as it is (differences/) */;
-		if (end)
-			o->peek_off = true;
-		break;
-	case 7:
-		c = add(w, actor, CALL_setsockopt);
-		c->a[1] = one_in(w, 2) ? SO_SNDBUF : SO_RCVBUF;
-		c->a[2] = 106496 * (2 + below(w, 3));
-		if (end && w->filled_object >= 0 && w->object[w->filled_object].pair == o->pair)
-			c->a[1] = SO_RCVBUF;
-		break;
-	default:
-		c = add(w, actor, CALL_setsockopt);
-		c->a[1] = one_in(w, 3) ? SO_PASSCRED : one_in(w, 2) ? SO_KEEPALIVE : SO_LINGER;
-		c->a[2] = below(w, 2);
-		if (end && c->a[1] == SO_PASSCRED &&
-		    (way_in(w, o)->bytes || way_in(w, o)->full || !way_in(w, o)->known ||
-		     anybody(w, false)))
-			c->a[1] = SO_KEEPALIVE;
-		if (end && c->a[1] == SO_PASSCRED) {
-			way_in(w, o)->known = false;
-			way_out(w, o)->known = false;
-			way_in(w, o)->credentials = true;
-			disturb(w, o->pair, 0);
-			disturb(w, o->pair, 1);
-		}
-		break;
-	}
-	c->a[0] = place;
+	setter *set = setters[below(w, sizeof(setters) / sizeof(setters[0]))];
+	struct call *c = set(w, actor, place, o && o->kind == END ? o : NULL);
+	if (c)
+		c->a[0] = place;
 }
 
 void time_out(struct world *w, int actor)

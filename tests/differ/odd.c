@@ -49,90 +49,91 @@ static int connect_nowhere(int fd)
 	return connect(fd, (struct sockaddr *)&name, sizeof(name));
 }
 
-void odd_call(struct told *t, int fd, int number)
+/* At a position, of which a socket has none. */
+static long call_at_position(int fd, int number)
 {
-	volatile int too_few = -1, too_many = 1025; /* the compiler knows better */
 	struct iovec iov = {space, sizeof(space)};
-	struct termios terminal;
 
 	switch (number) {
 	case 0:
-		tell_result(t, pread(fd, space, 1, 0));
-		break;
+		return pread(fd, space, 1, 0);
 	case 1:
-		tell_result(t, pwrite(fd, space, 1, 0));
-		break;
+		return pwrite(fd, space, 1, 0);
 	case 2:
-		tell_result(t, preadv(fd, &iov, 1, 0));
-		break;
+		return preadv(fd, &iov, 1, 0);
 	case 3:
-		tell_result(t, pwritev(fd, &iov, 1, 0));
-		break;
+		return pwritev(fd, &iov, 1, 0);
 	case 4:
-		tell_result(t, preadv2(fd, &iov, 1, 5, 0));
-		break;
+		return preadv2(fd, &iov, 1, 5, 0);
 	case 5:
-		tell_result(t, pwritev2(fd, &iov, 1, 5, 0));
-		break;
+		return pwritev2(fd, &iov, 1, 5, 0);
 	case 6:
-		tell_result(t, lseek(fd, 0, SEEK_CUR));
-		break;
+		return lseek(fd, 0, SEEK_CUR);
 	case 7:
-		tell_result(t, ftruncate(fd, 0));
-		break;
-	case 8:
-		tell_result(t, fsync(fd));
-		break;
-	case 9:
-		tell_kind(t, fd);
-		break;
-	case 10:
-	case 11:
-		tell_name(t, fd, number == 11);
-		break;
-	case 12:
-		tell_result(t, listen(fd, 1));
-		break;
-	case 13:
-		tell_result(t, accept4(fd, NULL, NULL, SOCK_NONBLOCK));
-		break;
-	case 14:
-		tell_result(t, connect_nowhere(fd));
-		break;
-	case 15:
-		tell_result(t, fcntl(fd, F_GETOWN));
-		break;
-	case 16:
-		tell_result(t, fcntl(fd, F_GETPIPE_SZ));
-		break;
-	case 17:
-		tell_result(t, tcgetattr(fd, &terminal));
-		break;
-	case 18:
-		tell_result(t, posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL) ? -1 : 0);
-		break;
-	case 19:
-		tell_result(t, read(fd, NULL, 0));
-		break;
-	case 20:
-		tell_result(t, write(fd, NULL, 0));
-		break;
-	case 21:
-		tell_result(t, readv(fd, &iov, too_few));
-		break;
-	case 22:
-		tell_result(t, writev(fd, &iov, too_many));
-		break;
-	case 23:
-		tell_result(t, ioctl(fd, FIONREAD, NULL));
-		break;
-	case 24:
-		tell_result(t, fcntl(fd, F_SETFL, O_APPEND | (fcntl(fd, F_GETFL) & O_NONBLOCK)));
-		break;
+		return ftruncate(fd, 0);
 	default:
-		tell_result(t, copy_file_range(fd, NULL, fd, NULL, 1, 0));
-		break;
+		return fsync(fd);
 	}
+}
+
+/* As if it were not connected, a pipe, a terminal or a file. */
+static long call_for_others(int fd, int number)
+{
+	struct termios terminal;
+
+	switch (number) {
+	case 12:
+		return listen(fd, 1);
+	case 13:
+		return accept4(fd, NULL, NULL, SOCK_NONBLOCK);
+	case 14:
+		return connect_nowhere(fd);
+	case 15:
+		return fcntl(fd, F_GETOWN);
+	case 16:
+		return fcntl(fd, F_GETPIPE_SZ);
+	case 17:
+		return tcgetattr(fd, &terminal);
+	default:
+		return posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL) ? -1 : 0;
+	}
+}
+
+static long call_with_little(int fd, int number)
+{
+	volatile int too_few = -1, too_many = 1025; /* the compiler knows better */
+	struct iovec iov = {space, sizeof(space)};
+
+	switch (number) {
+	case 19:
+		return read(fd, NULL, 0);
+	case 20:
+		return write(fd, NULL, 0);
+	case 21:
+		return readv(fd, &iov, too_few);
+	case 22:
+		return writev(fd, &iov, too_many);
+	case 23:
+		return ioctl(fd, FIONREAD, NULL);
+	case 24:
+		return fcntl(fd, F_SETFL, O_APPEND | (fcntl(fd, F_GETFL) & O_NONBLOCK));
+	default:
+		return copy_file_range(fd, NULL, fd, NULL, 1, 0);
+	}
+}
+
+void odd_call(struct told *t, int fd, int number)
+{
+	if (number < 9)
+		tell_result(t, call_at_position(fd, number));
+	else if (number == 9)
+		tell_kind(t, fd);
+	else if (number < 12)
+		tell_name(t, fd, number == 11);
+	else if (number < 19)
+		tell_result(t, call_for_others(fd, number));
+	else
+		tell_result(t, call_with_little(fd, number));
 }
 
 /* ---- bad arguments ---- */
