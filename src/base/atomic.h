@@ -114,6 +114,11 @@ static inline uint64_t or64_ordered(weir_word64 *w, uint64_t v)
 	return atomic_fetch_or_explicit(w, v, memory_order_seq_cst);
 }
 
+static inline uint64_t and64_ordered(weir_word64 *w, uint64_t v)
+{
+	return atomic_fetch_and_explicit(w, v, memory_order_seq_cst);
+}
+
 static inline bool swap64_if(weir_word64 *w, uint64_t expected, uint64_t v)
 {
 	return atomic_compare_exchange_strong_explicit(

@@ -332,6 +332,14 @@ uint64_t os_handled_signals(bool restarting)
 	return handled;
 }
 
+__attribute__((used)) _Thread_local struct os_handled_words os_handled_words;
+
+struct os_handled os_handled(void)
+{
+	return (struct os_handled){load32_relaxed(&os_handled_words.all),
+	                           load32_relaxed(&os_handled_words.ending)};
+}
+
 uint64_t os_block_signals(uint64_t signals)
 {
 	uint64_t before = 0;

@@ -59,6 +59,22 @@ void os_each_descriptor(void (*act)(int fd));
  * `restarting`: also those with SA_RESTART. */
 uint64_t os_handled_signals(bool restarting);
 
+/* How many signal handlers have run in this thread, of those that the library hears of
+ * (hooks/handler.c): a handler adds one before it begins. */
+struct os_handled {
+	uint32_t all;
+	uint32_t ending;            /* those without SA_RESTART */
+};
+
+struct os_handled os_handled(void);
+
+/* The words themselves, as the entry of a handler counts in them. */
+struct os_handled_words {
+	weir_word32 all, ending;
+};
+
+extern _Thread_local struct os_handled_words os_handled_words;
+
 /* Blocks these in this thread, but not those of its own doing. Gives what its mask was. */
 uint64_t os_block_signals(uint64_t signals);
 void os_set_signal_mask(uint64_t mask);

@@ -67,6 +67,7 @@ struct weir_faulty *weir_faulty_begin(struct weir_faulty *f, const struct weir_e
 	f->end = end;
 	f->op = op;
 	f->flags = flags;
+	f->waits = weir_waits_begin();
 	f->whole = whole;
 	f->ends = false;
 	f->call = (struct weir_fault_call){
@@ -394,7 +395,8 @@ int weir_faulty_settle(struct weir_faulty *f, bool moved)
 	case WEIR_VERDICT_END:
 		return cut(f, f->verdict.effect);
 	case WEIR_VERDICT_HOLD:
-		return weir_hold_wait(f->end, f->op, f->flags, moved, f->verdict.until);
+		return weir_hold_wait(f->end, f->op, f->flags, moved, f->verdict.until,
+		                      &f->waits);
 	case WEIR_VERDICT_STOP:
 	case WEIR_VERDICT_PASS:
 		break;

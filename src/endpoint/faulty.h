@@ -23,6 +23,7 @@ struct weir_faulty {
 	const struct weir_end *end;
 	int op;
 	int flags;
+	struct weir_waits waits;    /* in holds */
 	bool whole;                 /* waits for all its bytes */
 	bool ends;                  /* the attempt came to where `effect` ends the direction */
 	enum weir_effect effect;

@@ -92,7 +92,8 @@ static uint64_t deadline(const struct weir_end *end, int op)
 	return ms < 0 ? UINT64_MAX : os_now_ns() + (uint64_t)ms * 1000000;
 }
 
-static int wait_blocking(const struct weir_end *end, int op, uint64_t until)
+static int wait_blocking(const struct weir_end *end, int op, uint64_t until, bool moved,
+                         struct weir_waits *waits)
 {
 	struct weir_fault_state *state = state_of(end, op);
 	uint32_t seen = load32_acquire(&state->releases);
@@ -100,6 +101,8 @@ static int wait_blocking(const struct weir_end *end, int op, uint64_t until)
 
 	if (weir_fault_held_until(state) != until)
 		return WEIR_WAIT_AGAIN;
+	if (weir_waits_end(waits, end, op, moved))
+		return -EINTR;
 	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
 	int r = -ENOSYS;
 	if (give_up == UINT64_MAX)
@@ -152,18 +155,19 @@ static int sleep_listening(const struct listener *l, uint64_t ns)
 
 /* In steps, because a peer that is killed wakes nobody here. With a timeout every handler
  * ends the call (signal(7)). */
-static int wait_for_release(const struct weir_end *end, int op)
+static int wait_for_release(const struct weir_end *end, int op, bool moved, struct weir_waits *waits)
 {
 	struct weir_fault_state *state = state_of(end, op);
 	uint64_t give_up = deadline(end, op);
 	uint64_t now = os_now_ns();
 	uint32_t seen = load32_acquire(&state->releases);
 	struct listener listener;
-	int r = 0;
+	int r;
 
 	struct weir_sleeper *sleeper = weir_sleep_begins(end, op);
 	listen_to(&listener, give_up != UINT64_MAX);
 	pthread_cleanup_push(listen_no_more, &listener);
+	r = weir_waits_end(waits, end, op, moved) ? -EINTR : 0;
 	while (r == 0 && now < give_up && !is_over(end, op) &&
 	       weir_fault_held_until(state) == UINT64_MAX) {
 		if (listener.fd < 0) { /* no descriptor is free */
@@ -182,10 +186,10 @@ static int wait_for_release(const struct weir_end *end, int op)
 
 /* A rule's stall ends with the call that it stopped; the next is one of its own.
  * Another's (weir ctl) stays until it is released. */
-static int wait_in_stall(const struct weir_end *end, int op)
+static int wait_in_stall(const struct weir_end *end, int op, bool moved, struct weir_waits *waits)
 {
 	struct weir_fault_state *state = state_of(end, op);
-	int r = wait_for_release(end, op);
+	int r = wait_for_release(end, op, moved, waits);
 
 	if (r != WEIR_WAIT_AGAIN && state->resumes) {
 		state->resumes = 0;
@@ -196,11 +200,13 @@ static int wait_in_stall(const struct weir_end *end, int op)
 	return r;
 }
 
-int weir_hold_wait(const struct weir_end *end, int op, int flags, bool moved, uint64_t until)
+int weir_hold_wait(const struct weir_end *end, int op, int flags, bool moved, uint64_t until,
+                   struct weir_waits *waits)
 {
 	if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd))
 		return moved ? WEIR_WAIT_ENDED : -EAGAIN;
-	int r = until == UINT64_MAX ? wait_in_stall(end, op) : wait_blocking(end, op, until);
+	int r = until == UINT64_MAX ? wait_in_stall(end, op, moved, waits)
+	                            : wait_blocking(end, op, until, moved, waits);
 	return moved && r != WEIR_WAIT_AGAIN ? WEIR_WAIT_ENDED : r;
 }
 

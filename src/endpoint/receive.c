@@ -158,41 +158,50 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
 	return n;
 }
 
+/* Of a call that waits. */
+struct course {
+	struct weir_waits waits;
+	uint64_t since;             /* when it began to look again and again; 0: it did not */
+	bool interrupted;           /* a handler has ended it: what that sent is not its */
+};
+
+/* A poll ends with each handler; of one that weir has not heard of nothing more is known. */
+static bool is_ended(struct weir_waits *waits, const struct weir_end *end, int polled)
+{
+	bool unheard = polled == -EINTR && os_handled().all == waits->since.all;
+
+	return unheard || weir_waits_end(waits, end, WEIR_OP_READ, false);
+}
+
 /* A peek behind SO_PEEK_OFF finds bytes, and nothing new among them: the kernel would
  * answer at once, so it cannot be asked to wait. */
-static int wait_behind(const struct weir_end *end, int flags, uint64_t *since)
+static int wait_behind(const struct weir_end *end, int flags, struct course *course)
 {
 	int timeout = os_timeout_ms(end->fd, SO_RCVTIMEO);
 	uint64_t now = os_now_ns();
 
-	*since = *since ? *since : now;
+	course->since = course->since ? course->since : now;
 	if (os_poll_now(end->fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) {
 		int error = os_getsockopt_int(end->fd, SO_ERROR);
 		return error > 0 && weir_end_reset_is_true(end) ? -error : WEIR_WAIT_ENDED;
 	}
 	if ((flags & MSG_DONTWAIT) || os_nonblocking(end->fd))
 		return -EAGAIN;
-	if (timeout >= 0 && now - *since >= (uint64_t)timeout * 1000000)
+	if (timeout >= 0 && now - course->since >= (uint64_t)timeout * 1000000)
 		return -EAGAIN;
-	int r = os_poll_wait(-1, 0, 1);
-	return r < 0 ? r : WEIR_WAIT_AGAIN;
+	if (is_ended(&course->waits, end, os_poll_wait(-1, 0, 1)))
+		return -EINTR;
+	return WEIR_WAIT_AGAIN;
 }
 
-static int wait_more(const struct weir_end *end, int flags, bool moved, bool *force,
-                     uint64_t *since)
+static int wait_more(const struct weir_end *end, int flags, bool moved, struct course *course)
 {
 	uint32_t carrier = load32_relaxed(&end->in.pipe->carrier);
 
 	if ((flags & MSG_PEEK) && weir_pipe_used(&end->in) > 0 && carrier != WEIR_BY_KERNEL)
-		return carrier == WEIR_BY_RING ? wait_behind(end, flags, since) : BEHIND;
-	return weir_wait_input(end, flags, moved, force);
+		return carrier == WEIR_BY_RING ? wait_behind(end, flags, course) : BEHIND;
+	return weir_wait_input(end, flags, moved, &course->waits);
 }
-
-/* Of a call that waits. */
-struct course {
-	uint64_t since;             /* when it began to look again and again; 0: it did not */
-	bool interrupted;           /* a handler has ended it: what that sent is not its */
-};
 
 /* A message that the kernel may have to fill in. */
 struct message {
@@ -221,7 +230,6 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 	struct weir_faulty faulty, *f = NULL;
 	struct weir_end moved;
 	size_t total = 0;
-	bool force = false;
 
 	for (;; n = NOT_TRIED) {
 		if (!f && (n == NOT_TRIED || n == WEIR_TO_KERNEL) && len > 0 &&
@@ -245,7 +253,7 @@ static WEIR_SELDOM ssize_t receive_on(const struct weir_end *end, struct weir_sp
 			return (ssize_t)total;
 		if (len == 0 && has_something(end, flags))
 			return 0;
-		int r = wait_more(end, flags, total > 0, &force, &course->since);
+		int r = wait_more(end, flags, total > 0, course);
 		course->interrupted = r == -EINTR;
 		if (!weir_table_follow(&end, &moved))
 			return total ? (ssize_t)total : -EBADF;
@@ -290,7 +298,7 @@ static WEIR_SELDOM ssize_t peek_on(const struct weir_end *end, struct weir_span 
 
 	if (n > 0)
 		return n;
-	n = wait_behind(end, flags, &course->since);
+	n = wait_behind(end, flags, course);
 	return n == WEIR_WAIT_AGAIN
 	               ? receive_on(end, span, len, flags, NOT_TRIED, 0, message, course)
 	               : n;
@@ -300,7 +308,7 @@ static ssize_t receive(const struct weir_end *end, struct weir_span span, size_t
                        struct message *message)
 {
 	uint64_t rules = len > 0 ? weir_rules_here(&end->in.pipe->rules_read) : 0;
-	struct course course = {0};
+	struct course course = {.waits = weir_waits_begin()};
 	ssize_t n = look(end, &span, len, how_of(flags, true), rules, NULL);
 
 	if (__builtin_expect(n <= 0 || (size_t)n < enough(end, len, flags), 0))

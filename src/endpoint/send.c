@@ -154,6 +154,7 @@ static ssize_t stop(const struct weir_end *end, struct weir_span *span, size_t l
 static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span *span, size_t len,
                                    int flags, ssize_t n, uint64_t calm)
 {
+	struct weir_waits waits = weir_waits_begin();
 	struct weir_faulty faulty, *f = NULL;
 	struct weir_end moved;
 	size_t total = 0;
@@ -185,7 +186,7 @@ static WEIR_SELDOM ssize_t send_on(const struct weir_end *end, struct weir_span 
 			return (ssize_t)total;
 		if (n > 0)
 			continue;
-		int r = weir_wait_room(end, flags, total > 0, len - total);
+		int r = weir_wait_room(end, flags, total > 0, len - total, &waits);
 		if (!weir_table_follow(&end, &moved))
 			return total ? (ssize_t)total : -EBADF;
 		faulty.end = end;
@@ -264,11 +265,12 @@ size_t weir_end_send_quick(uint64_t entry, int fd, const void *bytes, size_t n)
 
 int weir_end_await_room(const struct weir_end *end, int flags)
 {
+	struct weir_waits waits = weir_waits_begin();
 	int r = WEIR_WAIT_AGAIN;
 
 	while (r == WEIR_WAIT_AGAIN && weir_pipe_room(&end->out) == 0 &&
 	       load32_relaxed(&end->out.pipe->carrier) == WEIR_BY_RING)
-		r = weir_wait_room(end, flags, false, 1);
+		r = weir_wait_room(end, flags, false, 1, &waits);
 	return r < 0 && r != WEIR_TO_KERNEL ? r : 0;
 }
 

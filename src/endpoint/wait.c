@@ -192,12 +192,29 @@ static bool yield(void)
 	return false;
 }
 
+bool weir_waits_end(struct weir_waits *waits, const struct weir_end *end, int op, bool moved)
+{
+	struct os_handled now = os_handled();
+
+	if (__builtin_expect(now.all == waits->since.all, 1))
+		return false;
+	if (moved || now.ending != waits->since.ending ||
+	    os_timeout_ms(end->fd, op == WEIR_OP_READ ? SO_RCVTIMEO : SO_SNDTIMEO) >= 0)
+		return true;
+	if (op == WEIR_OP_READ ? !has_input(&end->in) : !has_room(&end->out))
+		waits->since = now;
+	return false;
+}
+
+/* Until a handler has run: whether that ends the call is asked before it sleeps. */
 static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct weir_pipe_ref *),
-                 weir_word32 *fails)
+                 const struct weir_waits *waits, weir_word32 *fails)
 {
 	for (int i = 0; i < SPINS; i++) {
 		if (ready(ref))
 			return learn(fails, true);
+		if (os_handled().all != waits->since.all)
+			return false;
 		os_relax();
 	}
 	return learn(fails, false);
@@ -205,10 +222,11 @@ static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct wei
 
 /* Looks for a while, or lets the peer do what is looked for. */
 static bool look(const struct weir_pipe_ref *ref, bool (*ready)(const struct weir_pipe_ref *),
-                 const weir_word32 *peer_cpu, weir_word32 *fails)
+                 const weir_word32 *peer_cpu, weir_word32 *fails,
+                 const struct weir_waits *waits)
 {
 	if (!shares_cpu(peer_cpu))
-		return spin(ref, ready, fails);
+		return spin(ref, ready, waits, fails);
 	return yield() ? learn(fails, ready(ref)) : ready(ref);
 }
 
@@ -336,13 +354,13 @@ int weir_wait_behind(const struct weir_end *end, int flags)
 	return wait_input_polling(end, flags);
 }
 
-static int wait_input_receiving(const struct weir_end *end, int flags, bool *force)
+static int wait_input_receiving(const struct weir_end *end, int flags, struct weir_waits *waits)
 {
 	unsigned char byte;
 	ssize_t n = os_recv_wait(end->fd, &byte, 1, MSG_PEEK | (flags & MSG_DONTWAIT));
 
 	if (n == 1) {
-		*force = weir_pipe_used(&end->in) == 0;
+		waits->force = weir_pipe_used(&end->in) == 0;
 		return WEIR_WAIT_AGAIN;
 	}
 	if (n == -ECONNRESET && !weir_end_reset_is_true(end))
@@ -350,36 +368,48 @@ static int wait_input_receiving(const struct weir_end *end, int flags, bool *for
 	return (int)n;
 }
 
-int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *force)
+/* In the kernel. What came before a handler ran is not left for the next call. */
+static int sleep_for_input(const struct weir_end *end, int flags, bool moved,
+                           struct weir_waits *waits)
+{
+	struct weir_sleeper *sleeper;
+	int result;
+
+	add64_relaxed(&end->in.pipe->blocked_reads, 1);
+	sleeper = weir_sleep_begins(end, WEIR_OP_READ);
+	weir_deadlock_look(end);
+	weir_sleep_deepens(sleeper);
+	if (weir_waits_end(waits, end, WEIR_OP_READ, moved))
+		result = !moved && has_input(&end->in) ? WEIR_WAIT_AGAIN : -EINTR;
+	else
+		result = moved ? wait_input_polling(end, flags) : wait_input_receiving(end, flags, waits);
+	weir_sleep_ends(sleeper);
+	return result;
+}
+
+int weir_wait_input(const struct weir_end *end, int flags, bool moved, struct weir_waits *waits)
 {
 	struct weir_pipe *pipe = end->in.pipe;
 
 	if (weir_is_bare())
 		return weir_bare_wait_input(end);
-	if (weir_end_never_waits(end, flags) && !*force && weir_end_is_surely_empty(end))
+	if (weir_end_never_waits(end, flags) && !waits->force && weir_end_is_surely_empty(end))
 		return -EAGAIN;
 	if (may_look(end, flags, &pipe->writer_cpu, &pipe->reader_spins) &&
-	    look(&end->in, has_input, &pipe->writer_cpu, &pipe->reader_spins)) {
+	    look(&end->in, has_input, &pipe->writer_cpu, &pipe->reader_spins, waits)) {
 		if (!shares_cpu(&pipe->writer_cpu))
 			gather(end);
 		return WEIR_WAIT_AGAIN;
 	}
-	int result = settle_empty(end, *force);
+	int result = settle_empty(end, waits->force);
 	if (result == -EDEADLK || result == -ESTALE)
 		return lock_failed(result);
 	if (result != WEIR_WAIT_ENDED)
 		return result;
-	bool sleeps = !load32_relaxed(&end->slot->end[end->side].nonblock) &&
-	              !(flags & MSG_DONTWAIT);
-	struct weir_sleeper *sleeper = NULL;
-	if (sleeps) {
-		add64_relaxed(&pipe->blocked_reads, 1);
-		sleeper = weir_sleep_begins(end, 0);
-		weir_deadlock_look(end);
-		weir_sleep_deepens(sleeper);
-	}
-	result = moved ? wait_input_polling(end, flags) : wait_input_receiving(end, flags, force);
-	weir_sleep_ends(sleeper);
+	if (!load32_relaxed(&end->slot->end[end->side].nonblock) && !(flags & MSG_DONTWAIT))
+		result = sleep_for_input(end, flags, moved, waits);
+	else
+		result = moved ? wait_input_polling(end, flags) : wait_input_receiving(end, flags, waits);
 	if (load32_relaxed(&pipe->reset)) /* the next look gives it */
 		return WEIR_WAIT_AGAIN;
 	/* What came before the end or the error is read first. */
@@ -508,12 +538,13 @@ void weir_give_way(const struct weir_pipe *pipe)
 		sched_yield();
 }
 
-int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left)
+int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left,
+                   struct weir_waits *waits)
 {
 	struct weir_pipe *pipe = end->out.pipe;
 
 	if (may_look(end, flags, &pipe->reader_cpu, &pipe->writer_spins) &&
-	    look(&end->out, has_room, &pipe->reader_cpu, &pipe->writer_spins))
+	    look(&end->out, has_room, &pipe->reader_cpu, &pipe->writer_spins, waits))
 		return WEIR_WAIT_AGAIN;
 	struct weir_sleeper *sleeper = NULL;
 	int result = prepare_room(end, flags, left, &sleeper);
@@ -521,7 +552,10 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 		return result;
 	weir_deadlock_look(end);
 	weir_sleep_deepens(sleeper);
-	result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
+	if (weir_waits_end(waits, end, WEIR_OP_WRITE, moved))
+		result = -EINTR;
+	else
+		result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
 	end_waiting(pipe, sleeper);
 	weir_give_way(pipe);
 	return result;

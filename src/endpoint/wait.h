@@ -2,6 +2,7 @@
 #ifndef WEIR_ENDPOINT_WAIT_H
 #define WEIR_ENDPOINT_WAIT_H
 
+#include "base/os.h"
 #include "endpoint/endpoint.h"
 
 /* What a wait ended with, beside -errno and WEIR_TO_KERNEL. */
@@ -10,9 +11,24 @@ enum {
 	WEIR_WAIT_AGAIN = 1,        /* look again */
 };
 
-/* Waits for input. `moved`: the call has moved bytes already, so that a signal
- * ends it whatever SA_RESTART says. `*force`: a bell proved stale before. */
-int weir_wait_input(const struct weir_end *end, int flags, bool moved, bool *force);
+/* What one call of the program knows from wait to wait. */
+struct weir_waits {
+	struct os_handled since;    /* handlers that ran before it */
+	bool force;                 /* a bell proved stale */
+};
+
+static inline struct weir_waits weir_waits_begin(void)
+{
+	return (struct weir_waits){.since = os_handled()};
+}
+
+/* Has a handler run that would have ended the call, had it slept all the while? To be asked
+ * before it does. `moved`: the call has moved bytes already, so that any handler ends it. One
+ * that only starts it again is forgotten, unless there is something to do by now. */
+bool weir_waits_end(struct weir_waits *waits, const struct weir_end *end, int op, bool moved);
+
+/* Waits for input. `moved`: as above. */
+int weir_wait_input(const struct weir_end *end, int flags, bool moved, struct weir_waits *waits);
 
 /* Follows the writer to the kernel once the ring is empty; what the program set
  * on the socket, and was kept from the bells, goes along. Does the kernel carry now? Both locks. */
@@ -36,7 +52,8 @@ struct weir_behind {
 size_t weir_receive_behind(const struct weir_end *end, struct weir_behind *b, size_t total);
 
 /* Waits for room, of at least min(left, half the capacity) where that is kind. */
-int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left);
+int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left,
+                   struct weir_waits *waits);
 
 /* Who holds the writer's lock, and may have woken this thread, is about to leave it: he needs
  * the processor, not a queue there. */

@@ -370,10 +370,14 @@ static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t 
 static int look_again(int ready, int epfd, struct epoll_event *events, int max,
                       const struct timespec *timeout, const sigset_t *mask)
 {
+	struct os_handled since = os_handled();
 	int kept = drop_untrue(epfd, events, ready);
 
-	return kept > 0 ? make_resets_true(epfd, events, kept)
-	                : wait_looking(epfd, events, max, weir_deadline(timeout), mask);
+	if (kept > 0)
+		return make_resets_true(epfd, events, kept);
+	if (weir_was_interrupted(since, mask) < 0)
+		return -1;
+	return wait_looking(epfd, events, max, weir_deadline(timeout), mask);
 }
 
 WEIR_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)

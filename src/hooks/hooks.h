@@ -16,6 +16,9 @@
  * there is none. */
 bool weir_start(void);
 
+/* This process has no session, and will have none. */
+bool weir_has_none(void);
+
 /* May this fresh socket be marked? False where there is no session, from
  * weir_mark_no_more() on, and where sockets cannot be told from each other. */
 bool weir_may_mark(int fd);
@@ -133,6 +136,14 @@ bool weir_has_left_namespace(void);
 /* True in a child that shares this process's memory (vfork): what it does to its
  * descriptors is none of the table's business. */
 bool weir_in_vfork_child(void);
+
+/* handler.c: what the kernel is given in the place of a program's handler, so that it is
+ * counted; and what is behind that. Gives back what is no handler, or none of ours. */
+uintptr_t weir_handler_entry(uintptr_t handler, bool restarts);
+uintptr_t weir_handler_behind(uintptr_t entry);
+
+/* signal.c: syscall(2)'s rt_sigaction. */
+int weir_raw_sigaction(int number, const void *action, void *old, size_t mask_size);
 
 /* exec.c: marked descriptors become ordinary ones, with processes that hand on what
  * passes. 0, or an errno that was told. */

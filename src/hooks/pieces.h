@@ -4,6 +4,7 @@
 #ifndef WEIR_HOOKS_PIECES_H
 #define WEIR_HOOKS_PIECES_H
 
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,6 +16,17 @@ struct weir_pieces {
 	sigset_t mask;
 	const sigset_t *let_in;     /* with which the kernel is to wait */
 };
+
+/* -1 and EINTR where a handler has run since, which came while the kernel was not asked yet:
+ * no handler lets a poll, or what is like it, start again. With a mask of the call's own it may have been one
+ * that is not let in, and counts as come before the call. */
+static inline int weir_was_interrupted(struct os_handled since, const sigset_t *mask)
+{
+	if (__builtin_expect(mask || os_handled().all == since.all, 1))
+		return 0;
+	errno = EINTR;
+	return -1;
+}
 
 /* `mask`: the call's own, or NULL. */
 static inline void weir_pieces_begin(struct weir_pieces *p, const sigset_t *mask)

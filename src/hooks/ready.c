@@ -208,7 +208,7 @@ static bool poll_quick(struct pollfd *fds, nfds_t count, const struct timespec *
 
 /* Once; 0 also where nothing is ready in truth, and time may be left. */
 static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *left,
-                     const sigset_t *mask)
+                     const sigset_t *mask, struct os_handled since)
 {
 	uint64_t next;
 	int ready;
@@ -216,6 +216,8 @@ static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *le
 	if (poll_quick(fds, count, left, mask, &ready))
 		return ready;
 	make_exact(fds, count);
+	if (weir_was_interrupted(since, mask) < 0)
+		return -1;
 	if (__builtin_expect(any_faults(), 0) && any_held(fds, count, &next)) {
 		uint64_t ns = weir_time_left(next);
 		if (left && (uint64_t)left->tv_sec < 1 && (uint64_t)left->tv_nsec < ns)
@@ -238,7 +240,8 @@ static int rest(uint64_t round_began, const sigset_t *let_in)
 	return weir_real()->ppoll(NULL, 0, &pause, let_in);
 }
 
-static int poll_in_pieces(struct pollfd *fds, nfds_t count, uint64_t deadline, const sigset_t *mask)
+static int poll_in_pieces(struct pollfd *fds, nfds_t count, uint64_t deadline, const sigset_t *mask,
+                          struct os_handled since)
 {
 	struct weir_pieces pieces;
 	uint64_t left_ns = weir_time_left(deadline);
@@ -246,14 +249,17 @@ static int poll_in_pieces(struct pollfd *fds, nfds_t count, uint64_t deadline, c
 
 	weir_pieces_begin(&pieces, mask);
 	pthread_cleanup_push(weir_pieces_end, &pieces);
-	do {
+	ready = weir_was_interrupted(since, mask);
+	while (ready == 0) {
 		struct timespec left = weir_timespec(left_ns);
 		uint64_t began = os_now_ns();
-		ready = poll_once(fds, count, deadline == UINT64_MAX ? NULL : &left, pieces.let_in);
+		ready = poll_once(fds, count, deadline == UINT64_MAX ? NULL : &left, pieces.let_in,
+		                  since);
 		left_ns = weir_time_left(deadline);
-		if (ready == 0 && left_ns > 0)
-			ready = rest(began, pieces.let_in);
-	} while (ready == 0 && left_ns > 0);
+		if (ready != 0 || left_ns == 0)
+			break;
+		ready = rest(began, pieces.let_in);
+	}
 	pthread_cleanup_pop(1);
 	return ready;
 }
@@ -261,15 +267,16 @@ static int poll_in_pieces(struct pollfd *fds, nfds_t count, uint64_t deadline, c
 static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                        const sigset_t *mask)
 {
+	struct os_handled since = os_handled();
 	uint64_t deadline = weir_deadline(timeout);
 
 	weir_cancellation_point();
 	if (__builtin_expect(!any_faults(), 1)) {
-		int ready = poll_once(fds, count, timeout, mask);
+		int ready = poll_once(fds, count, timeout, mask, since);
 		if (ready != 0 || weir_time_left(deadline) == 0)
 			return ready;
 	}
-	return poll_in_pieces(fds, count, deadline, mask);
+	return poll_in_pieces(fds, count, deadline, mask, since);
 }
 
 static bool ours(const struct pollfd *fds, nfds_t count)
@@ -462,7 +469,8 @@ static int select_memory(struct sets *s, int count)
 }
 
 /* Once; as poll_once. Then the sets are what they were. */
-static int select_once(struct sets *s, int count, const struct timespec *left, const sigset_t *mask)
+static int select_once(struct sets *s, int count, const struct timespec *left, const sigset_t *mask,
+                       struct os_handled since)
 {
 	keep(s, false);
 	int known = select_memory(s, count);
@@ -470,6 +478,8 @@ static int select_once(struct sets *s, int count, const struct timespec *left, c
 		return known;
 	keep(s, true);
 	select_make_exact(s);
+	if (weir_was_interrupted(since, mask) < 0)
+		return -1;
 	uint64_t next = select_hide_held(s);
 	int ready = select_until(s, count, left, next, mask);
 	if (ready > 0)
@@ -477,7 +487,8 @@ static int select_once(struct sets *s, int count, const struct timespec *left, c
 	return ready;
 }
 
-static int select_in_pieces(struct sets *s, int count, uint64_t deadline, const sigset_t *mask)
+static int select_in_pieces(struct sets *s, int count, uint64_t deadline, const sigset_t *mask,
+                            struct os_handled since)
 {
 	struct weir_pieces pieces;
 	uint64_t left_ns = weir_time_left(deadline);
@@ -485,16 +496,19 @@ static int select_in_pieces(struct sets *s, int count, uint64_t deadline, const 
 
 	weir_pieces_begin(&pieces, mask);
 	pthread_cleanup_push(weir_pieces_end, &pieces);
-	do {
+	ready = weir_was_interrupted(since, mask);
+	while (ready == 0) {
 		struct timespec left = weir_timespec(left_ns);
 		uint64_t began = os_now_ns();
-		ready = select_once(s, count, deadline == UINT64_MAX ? NULL : &left, pieces.let_in);
+		ready = select_once(s, count, deadline == UINT64_MAX ? NULL : &left, pieces.let_in,
+		                    since);
 		left_ns = weir_time_left(deadline);
-		if (ready == 0 && left_ns > 0)
-			ready = rest(began, pieces.let_in);
-		if (ready == 0 && left_ns > 0)
+		if (ready != 0 || left_ns == 0)
+			break;
+		ready = rest(began, pieces.let_in);
+		if (ready == 0)
 			keep(s, true);
-	} while (ready == 0 && left_ns > 0);
+	}
 	pthread_cleanup_pop(1);
 	return ready;
 }
@@ -502,13 +516,15 @@ static int select_in_pieces(struct sets *s, int count, uint64_t deadline, const 
 static int select_until_ready(struct sets *s, int count, const struct timespec *timeout,
                               uint64_t deadline, const sigset_t *mask)
 {
+	struct os_handled since = os_handled();
+
 	if (__builtin_expect(!any_faults(), 1)) {
-		int ready = select_once(s, count, timeout, mask);
+		int ready = select_once(s, count, timeout, mask, since);
 		if (ready != 0 || weir_time_left(deadline) == 0)
 			return ready;
 		keep(s, true);
 	}
-	return select_in_pieces(s, count, deadline, mask);
+	return select_in_pieces(s, count, deadline, mask, since);
 }
 
 /* `*left` becomes what is left of it. */

@@ -262,6 +262,11 @@ static bool have_none(int error)
 	return false;
 }
 
+bool weir_has_none(void)
+{
+	return load32_relaxed(&state) == 3;
+}
+
 /* The first process of a run without the command makes its session only when
  * it makes a pair. */
 static bool start_now(const char *path)
@@ -335,8 +340,10 @@ __attribute__((constructor(101))) static void construct(int argc, char **argv, c
 	const char *path = variable(session_name);
 
 	weir_real();
-	if (is_forbidden())
+	if (is_forbidden()) {
+		have_none(-EPERM);
 		return;
+	}
 	keep_preload();
 	if (path)
 		weir_start();

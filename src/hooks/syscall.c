@@ -123,6 +123,9 @@ static bool process(long number, const struct arguments *x, long *result)
 	case SYS_getrlimit:
 		*result = getrlimit((enum __rlimit_resource)x->a[0], AT(1));
 		return true;
+	case SYS_rt_sigaction:
+		*result = weir_raw_sigaction(INT(0), AT(1), AT(2), SIZE(3));
+		return true;
 	case SYS_unshare: *result = unshare(INT(0)); return true;
 	case SYS_setns: *result = setns(INT(0), INT(1)); return true;
 	case SYS_wait4: *result = wait4((pid_t)x->a[0], AT(1), INT(2), AT(3)); return true;

@@ -87,9 +87,29 @@ static long leave(const char *name, int fd, long result)
 	return result;
 }
 
+/* Has a handler run since the running thread's call began that would have ended it? */
+static void check_heard(void)
+{
+	const struct thread *t = self();
+
+	if (!scenario->restarts && t->heard > 0 && t->handlers != t->heard - 1)
+		fail("%c sleeps, though a handler has run since its call began", 'a' + world.current);
+}
+
+struct os_handled os_handled(void)
+{
+	struct thread *t = self();
+
+	if (t->heard == 0)
+		t->heard = t->handlers + 1;
+	return (struct os_handled){t->handlers, scenario->restarts ? 0 : t->handlers};
+}
+
 /* False where a handler ended it. */
 static bool sleeps(enum op_kind kind, const char *name, int fd, short events)
 {
+	if (kind != OP_SLEEP_EPOLL)
+		check_heard();
 	flush(self());
 	self()->woken = false;
 	trace("%s(%c) sleeps", name, 'a' + socket_of(fd));
@@ -122,12 +142,23 @@ static bool waits(int fd, int flags)
 	return !(flags & MSG_DONTWAIT) && !world.nonblock[socket_of(fd)];
 }
 
+/* A handler that comes as the kernel is about to be asked has come while it was: no program
+ * can tell. */
+static bool comes_with_the_call(uint32_t handlers)
+{
+	return !scenario->restarts && self()->handlers != handlers;
+}
+
 ssize_t os_recv_wait(int fd, void *buf, size_t len, int flags)
 {
+	uint32_t handlers = self()->handlers;
+
 	for (;;) {
 		ssize_t n = os_recv_now(fd, buf, len, flags);
 		if (n != -EAGAIN || !waits(fd, flags))
 			return n;
+		if (comes_with_the_call(handlers))
+			return leave("recv", fd, -EINTR);
 		if (!sleeps(OP_SLEEP_INPUT, "recv", fd, 0))
 			return leave("recv", fd, -EINTR);
 	}
@@ -152,11 +183,15 @@ static ssize_t send_unreadable(int fd)
 
 ssize_t os_send_wait(int fd, const void *buf, size_t len, int flags)
 {
+	uint32_t handlers = self()->handlers;
+
 	for (;;) {
 		ssize_t n = buf == weir_bell_unreadable() ? send_unreadable(fd)
 		                                          : os_send_now(fd, buf, len, flags);
 		if (n != -EAGAIN || !waits(fd, flags))
 			return n;
+		if (comes_with_the_call(handlers))
+			return leave("send", fd, -EINTR);
 		if (!sleeps(OP_SLEEP_ROOM, "send", fd, 0))
 			return leave("send", fd, -EINTR);
 	}
@@ -182,10 +217,13 @@ int os_poll_wait(int fd, short events, int timeout_ms)
 		reach((struct op){.kind = OP_YIELD, .name = "wait a moment"});
 		return 0;
 	}
+	uint32_t handlers = self()->handlers;
 	for (;;) {
 		int found = os_poll_now(fd, events);
 		if (found != 0)
 			return found;
+		if (comes_with_the_call(handlers))
+			return (int)leave("poll", fd, -EINTR);
 		if (!sleeps(OP_SLEEP_POLL, "poll", fd, events))
 			return (int)leave("poll", fd, -EINTR);
 	}

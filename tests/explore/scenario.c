@@ -86,12 +86,16 @@ static void take(size_t n)
 static short polls(int side, short events)
 {
 	for (;;) {
+		self()->heard = 0;
+		struct os_handled since = os_handled();
 		int known = weir_end_known(&ends[side], events);
 		if (known > 0) {
 			trace("poll knows of %#x", (unsigned int)known);
 			return (short)known;
 		}
 		weir_end_make_exact(&ends[side], events);
+		if (os_handled().all != since.all)
+			continue;
 		int found = os_poll_wait(ends[side].fd, events, -1);
 		if (found < 0)
 			continue;
@@ -666,6 +670,20 @@ static void take_all_interrupted(void)
 	} while (self()->result != 0);
 }
 
+/* What a handler ends, it ends however early it comes. */
+static void handler_rests(void)
+{
+}
+
+static void take_2_interrupted(void)
+{
+	while (self()->logged < 2) {
+		between_calls();
+		receive(1, 2 - self()->logged, MSG_WAITALL);
+		MUST(self()->result > 0 || self()->result == -EINTR);
+	}
+}
+
 /* A thread that reads what its own handlers write, and what others do. */
 static void take_own(bool by_poll)
 {
@@ -1195,6 +1213,9 @@ const struct scenario scenarios[] = {
          .finish = handlers_came,
          .actor = {AT_A(put_2_and_leave_interrupted, .handler = handler_puts),
                    AT_B(take_all)}},
+        {.name = "handler-comes", .capacity = 1, .bound = 2, .finish = two_came,
+         .actor = {AT_A(put_2_interrupted, .handler = handler_rests),
+                   AT_B(take_2_interrupted, .handler = handler_rests)}},
         {.name = "handler-reads", .capacity = 1, .bound = 2, .finish = two_came,
          .actor = {AT_A(put_2_and_leave), AT_B(take_all_interrupted, .handler = handler_takes)}},
 

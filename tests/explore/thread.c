@@ -114,11 +114,15 @@ uint32_t resume(int thread)
 static void handle(struct thread *t)
 {
 	struct op op = t->op;
+	uint32_t heard = t->heard;
 
 	trace("a handler runs");
 	t->handling = true;
+	t->handlers++;
+	t->heard = 0;
 	scenario->actor[world.current].handler();
 	t->handling = false;
+	t->heard = heard;
 	t->op = op;
 	trace("the handler returns");
 }
@@ -176,6 +180,7 @@ bool reach(struct op op)
 void between_calls(void)
 {
 	reach((struct op){.kind = OP_BEGIN, .name = "begin"});
+	self()->heard = 0;
 }
 
 bool is_enabled(int thread)

@@ -83,6 +83,8 @@ struct thread {
 	bool handling;
 	bool unborn;                /* another has yet to start it */
 	uint32_t signals;           /* that may still come */
+	uint32_t handlers;          /* that have run */
+	uint32_t heard;             /* of them, before its call began: + 1; 0: it asks in a moment */
 	uint32_t life;
 	bool holds[2];              /* ends */
 	struct epoll_watch {        /* one entry of a set of its own */

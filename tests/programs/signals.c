@@ -35,6 +35,29 @@ CASE(a_waiting_read_is_interrupted)
 	hear(sv[1], "abc");
 }
 
+/* Behind bytes that it goes over, where SO_PEEK_OFF stands. */
+static int peeking_pair(int sv[2], int flags)
+{
+	char buffer[8];
+	pair_open(sv, 0);
+	say(sv[0], "abc");
+	CHECK(setsockopt(sv[1], SOL_SOCKET, SO_PEEK_OFF, &(int){0}, sizeof(int)) == 0);
+	CHECK_EQ(recv(sv[1], buffer, 8, MSG_PEEK), 3);
+	on_signal(SIGALRM, count_alarm, flags);
+	return sv[1];
+}
+
+CASE(a_waiting_peek_is_interrupted)
+{
+	char buffer[8];
+	int sv[2], fd = peeking_pair(sv, 0);
+	alarm_every_us(OFTEN_US);
+	for (int i = 0; i < 20; i++)
+		CHECK_FAILS(recv(fd, buffer, 8, MSG_PEEK), EINTR);
+	alarm_every_us(0);
+	hear(fd, "abc");
+}
+
 CASE(a_waiting_write_is_interrupted)
 {
 	int sv[2];
@@ -102,6 +125,19 @@ CASE(a_restarted_read_gets_the_data)
 	CHECK_EQ(read(sv[1], buffer, 8), 3);
 	alarm_every_us(0);
 	CHECK(alarms >= 5);
+	worker_join(&w);
+}
+
+CASE(a_restarted_peek_gets_the_data)
+{
+	char buffer[8];
+	int sv[2], fd = peeking_pair(sv, SA_RESTART);
+	struct worker w;
+	struct delayed d = {.fd = sv[0]};
+	start_undisturbed(&w, write_after_alarms, &d);
+	alarm_every_us(OFTEN_US);
+	CHECK_EQ(recv(fd, buffer, 8, MSG_PEEK), 3);
+	alarm_every_us(0);
 	worker_join(&w);
 }
 
