@@ -55,6 +55,11 @@ int __openat_2(int, const char *, int);
 int __openat64_2(int, const char *, int);
 int __vdprintf_chk(int, int, const char *, va_list);
 int __dprintf_chk(int, int, const char *, ...);
+int __sigaction(int, const struct sigaction *, struct sigaction *);
+sighandler_t bsd_signal(int, sighandler_t);
+
+/* Deprecated, and hooked all the same. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 static int a, b; /* a pair */
 static char bytes[WAITING * 4];
@@ -501,6 +506,74 @@ EACH_NAME(pthread_setname_np)
 	return pthread_setname_np(pthread_self(), "stacks") == 0;
 }
 
+static void *rest(void *argument)
+{
+	pause();
+	return argument;
+}
+EACH_NAME(pthread_cancel)
+{
+	pthread_t thread;
+	void *result;
+	return pthread_create(&thread, NULL, rest, NULL) == 0 && pthread_cancel(thread) == 0 &&
+	       pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED;
+}
+
+/* ---- handlers, each of which runs here, too ---- */
+
+static volatile sig_atomic_t handled;
+
+static void handle(int number)
+{
+	char byte;
+	handled = read(a, &byte, 1) == 1 && number == SIGUSR1;
+}
+
+static int is_handled(void)
+{
+	handled = 0;
+	return raise(SIGUSR1) == 0 && handled;
+}
+
+EACH_NAME(sigaction)
+{
+	struct sigaction action = {.sa_handler = handle}, old;
+	return sigaction(SIGUSR1, &action, &old) == 0 && is_handled();
+}
+EACH_NAME(__sigaction)
+{
+	struct sigaction action = {.sa_handler = handle}, old;
+	return __sigaction(SIGUSR1, &action, &old) == 0 && is_handled();
+}
+EACH_NAME(signal)
+{
+	return signal(SIGUSR1, handle) != SIG_ERR && is_handled();
+}
+EACH_NAME(bsd_signal)
+{
+	return bsd_signal(SIGUSR1, handle) != SIG_ERR && is_handled();
+}
+EACH_NAME(ssignal)
+{
+	return ssignal(SIGUSR1, handle) != SIG_ERR && is_handled();
+}
+EACH_NAME(sysv_signal)
+{
+	return sysv_signal(SIGUSR1, handle) != SIG_ERR && is_handled();
+}
+EACH_NAME(__sysv_signal)
+{
+	return __sysv_signal(SIGUSR1, handle) != SIG_ERR && is_handled();
+}
+EACH_NAME(sigset)
+{
+	return sigset(SIGUSR1, handle) != SIG_ERR && is_handled();
+}
+EACH_NAME(siginterrupt)
+{
+	return signal(SIGUSR1, handle) != SIG_ERR && siginterrupt(SIGUSR1, 1) == 0 && is_handled();
+}
+
 static pid_t start(void)
 {
 	pid_t pid = fork();
@@ -875,6 +948,16 @@ static const struct {
         NAME(vfork),
         NAME(prctl),
         NAME(pthread_setname_np),
+        NAME(pthread_cancel),
+        NAME(sigaction),
+        NAME(__sigaction),
+        NAME(signal),
+        NAME(bsd_signal),
+        NAME(ssignal),
+        NAME(sysv_signal),
+        NAME(__sysv_signal),
+        NAME(sigset),
+        NAME(siginterrupt),
         NAME(wait),
         NAME(waitpid),
         NAME(wait3),
