@@ -55,6 +55,11 @@ size_t weir_receive_behind(const struct weir_end *end, struct weir_behind *b, si
 int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left,
                    struct weir_waits *waits);
 
+/* Looks for a while whether one of a few ends is ready for what poll asks of it, POLLIN or
+ * POLLOUT, where that is likely to pay; or until a handler has run `since`. */
+bool weir_wait_ready(const struct weir_end *ends, const short *events, int count,
+                     struct os_handled since);
+
 /* Who holds the writer's lock, and may have woken this thread, is about to leave it: he needs
  * the processor, not a queue there. */
 void weir_give_way(const struct weir_pipe *pipe);

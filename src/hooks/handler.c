@@ -4,8 +4,8 @@
  * finds its stack and its arguments as the kernel left them: it has no frame of its own. An
  * entry stands for one handler, and for whether that lets a call start again (SA_RESTART),
  * for good. So the kernel's own table is the only one that says which handler a signal has,
- * and nothing has to be kept in step with it: not by threads, not by handlers, not by the child of a
- * vfork. Of more handlers than there are entries the rest are not counted.
+ * and nothing has to be kept in step with it: not by threads, not by handlers, not by the
+ * child of a vfork. Of more handlers than there are entries the rest are not counted.
  */
 #include <stddef.h>
 
@@ -60,6 +60,13 @@ __asm__(".macro weir_entries_to where\n"
         "	.cfi_endproc\n"
         ".size weir_handler_entries, . - weir_handler_entries\n");
 
+static weir_word32 some_not_counted;
+
+bool weir_handlers_are_counted(void)
+{
+	return load32_relaxed(&some_not_counted) == 0;
+}
+
 /* The handler's place, which may be new; HANDLERS_MAX: there is none left. */
 static size_t place_of(uint64_t handler)
 {
@@ -70,6 +77,7 @@ static size_t place_of(uint64_t handler)
 		if (load64_relaxed(&weir_handlers[i]) == handler)
 			return i;
 	}
+	store32_relaxed(&some_not_counted, 1);
 	return HANDLERS_MAX;
 }
 
@@ -97,6 +105,11 @@ uintptr_t weir_handler_behind(uintptr_t entry)
 #else
 
 /* Not counted elsewhere yet. */
+bool weir_handlers_are_counted(void)
+{
+	return false;
+}
+
 uintptr_t weir_handler_entry(uintptr_t handler, bool restarts)
 {
 	(void)restarts;

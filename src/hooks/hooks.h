@@ -142,6 +142,9 @@ bool weir_in_vfork_child(void);
 uintptr_t weir_handler_entry(uintptr_t handler, bool restarts);
 uintptr_t weir_handler_behind(uintptr_t entry);
 
+/* Has every handler been given an entry that was set where we could see it? */
+bool weir_handlers_are_counted(void);
+
 /* signal.c: syscall(2)'s rt_sigaction. */
 int weir_raw_sigaction(int number, const void *action, void *old, size_t mask_size);
 

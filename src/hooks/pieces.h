@@ -18,8 +18,8 @@ struct weir_pieces {
 };
 
 /* -1 and EINTR where a handler has run since, which came while the kernel was not asked yet:
- * no handler lets a poll, or what is like it, start again. With a mask of the call's own it may have been one
- * that is not let in, and counts as come before the call. */
+ * no handler lets a poll, or what is like it, start again. With a mask of the call's own it
+ * may have been one that is not let in, and counts as come before the call. */
 static inline int weir_was_interrupted(struct os_handled since, const sigset_t *mask)
 {
 	if (__builtin_expect(mask || os_handled().all == since.all, 1))

@@ -15,6 +15,8 @@
 enum {
 	HELD_MAX = 256,             /* descriptors in a poll that need no memory to hide held ones */
 	LOOK_AGAIN_NS = 20000000,   /* how late a release may be noticed */
+	LOOKED_AT_MAX = 4,          /* ends looked at for a while before the kernel is asked */
+	LOOK_TIMEOUT_NS = 1000000,  /* and that only with a timeout much longer than the while */
 	PAUSE_NS = 1000000,
 };
 
@@ -163,6 +165,30 @@ static bool is_at_once(const struct timespec *left)
 	return left && left->tv_sec == 0 && left->tv_nsec == 0;
 }
 
+/* Does it pay to look for a while, and will a handler that comes meanwhile be noticed? */
+static bool may_look(const struct timespec *left, const sigset_t *mask)
+{
+	return !mask && weir_handlers_are_counted() &&
+	       !(left && left->tv_sec == 0 && left->tv_nsec < LOOK_TIMEOUT_NS);
+}
+
+/* All are known, and none is ready: one may be in a moment. */
+static bool poll_looking(const struct pollfd *fds, nfds_t count, struct os_handled since)
+{
+	struct weir_end ends[LOOKED_AT_MAX];
+	short events[LOOKED_AT_MAX];
+	int n = 0;
+
+	for (nfds_t i = 0; i < count; i++) {
+		if (!(fds[i].events & (POLLIN | POLLOUT)) || fds[i].fd < 0)
+			continue;
+		if (n == LOOKED_AT_MAX || !weir_end_of(fds[i].fd, &ends[n]))
+			return false;
+		events[n++] = fds[i].events;
+	}
+	return n > 0 && weir_wait_ready(ends, events, n, since);
+}
+
 /* Some are ready: the kernel is asked only about those of which nothing is known. */
 static int poll_rest(struct pollfd *fds, nfds_t count)
 {
@@ -186,11 +212,10 @@ static int poll_rest(struct pollfd *fds, nfds_t count)
 	return ready;
 }
 
-/* Without waiting: true where `*ready` is the answer. A mask lets signals in, where nothing
- * is ready. Nobody looks for a while here: a handler that came meanwhile would not end the
- * call, and programs there are (rsync) that wait for a signal in a poll. */
+/* Without waiting in the kernel: true where `*ready` is the answer. A mask lets signals in,
+ * where nothing is ready. */
 static bool poll_quick(struct pollfd *fds, nfds_t count, const struct timespec *left,
-                       const sigset_t *mask, int *ready)
+                       const sigset_t *mask, struct os_handled since, int *ready)
 {
 	nfds_t unknown;
 
@@ -203,7 +228,11 @@ static bool poll_quick(struct pollfd *fds, nfds_t count, const struct timespec *
 		return true;
 	if (unknown > 0 || mask)
 		return false;
-	return is_at_once(left);
+	if (is_at_once(left))
+		return true;
+	if (may_look(left, mask) && poll_looking(fds, count, since))
+		*ready = poll_memory(fds, count, &unknown);
+	return *ready > 0 && unknown == 0;
 }
 
 /* Once; 0 also where nothing is ready in truth, and time may be left. */
@@ -213,7 +242,7 @@ static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *le
 	uint64_t next;
 	int ready;
 
-	if (poll_quick(fds, count, left, mask, &ready))
+	if (poll_quick(fds, count, left, mask, since, &ready))
 		return ready;
 	make_exact(fds, count);
 	if (weir_was_interrupted(since, mask) < 0)
@@ -468,6 +497,24 @@ static int select_memory(struct sets *s, int count)
 	return bits;
 }
 
+/* The same of a select. */
+static bool select_looking(const struct sets *s, struct os_handled since)
+{
+	struct weir_end ends[LOOKED_AT_MAX];
+	short events[LOOKED_AT_MAX];
+	int n = 0;
+
+	for (int fd = 0; fd < s->bound; fd++) {
+		short asked = wanted(s, s->set, fd) & (POLLIN | POLLOUT);
+		if (!asked)
+			continue;
+		if (n == LOOKED_AT_MAX || !weir_end_of(fd, &ends[n]))
+			return false;
+		events[n++] = asked;
+	}
+	return n > 0 && weir_wait_ready(ends, events, n, since);
+}
+
 /* Once; as poll_once. Then the sets are what they were. */
 static int select_once(struct sets *s, int count, const struct timespec *left, const sigset_t *mask,
                        struct os_handled since)
@@ -477,6 +524,12 @@ static int select_once(struct sets *s, int count, const struct timespec *left, c
 	if (known > 0 || (known == 0 && !mask && is_at_once(left)))
 		return known;
 	keep(s, true);
+	if (known == 0 && may_look(left, mask) && select_looking(s, since)) {
+		known = select_memory(s, count);
+		if (known > 0)
+			return known;
+		keep(s, true);
+	}
 	select_make_exact(s);
 	if (weir_was_interrupted(since, mask) < 0)
 		return -1;
