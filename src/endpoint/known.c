@@ -67,14 +67,19 @@ int weir_end_known(const struct weir_end *end, short events)
 	return (events & ~UNDERSTOOD) == 0 && weir_end_is_calm(end) ? known : WEIR_UNKNOWN;
 }
 
-/* Who watches must find no stale bell, one of a writer that was killed in the act included;
+/* It is believed once after bytes have come: whoever asks again is told by the kernel, which
+ * knows of a descriptor that was closed unseen.
+ * Who watches must find no stale bell, one of a writer that was killed in the act included;
  * and who has saturated must be told of the room. */
 bool weir_end_is_surely_empty(const struct weir_end *end)
 {
-	const struct weir_pipe *in = end->in.pipe;
+	struct weir_pipe *in = end->in.pipe;
+	uint32_t head = (uint32_t)load64_acquire(&in->head);
 
-	if (weir_pipe_used(&end->in) > 0 || load32_relaxed(&in->saturated) != WEIR_FLOWING ||
-	    load32_relaxed(&in->hand_over) || (load32_relaxed(&in->watch) & WEIR_WATCH_INPUT))
+	if (load32_relaxed(&in->emptied_at) == head || weir_pipe_used(&end->in) > 0 ||
+	    load32_relaxed(&in->saturated) != WEIR_FLOWING || load32_relaxed(&in->hand_over) ||
+	    (load32_relaxed(&in->watch) & WEIR_WATCH_INPUT))
 		return false;
+	store32_relaxed(&in->emptied_at, head);
 	return weir_end_is_calm(end);
 }

@@ -103,6 +103,7 @@ struct weir_pipe {
 	weir_doubled marker;        /* byte that ends the bells; MARKER_DUE: it may not be sent */
 	weir_word32 reader_answers; /* writes that the reader's end had made when it last waited */
 	weir_word32 reader_gathers; /* how often waiting for more than it found lately paid */
+	weir_word32 emptied_at;     /* half of head when EAGAIN was last told without the kernel */
 
 	/* The writer's lines, likewise. */
 	_Alignas(64) struct weir_lock write_lock;

@@ -343,7 +343,7 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, alone),         FIELD(weir_pipe, marker),
         FIELD(weir_pipe, reader_answers), FIELD(weir_pipe, reader_gathers),
         FIELD(weir_pipe, calm),          FIELD(weir_pipe, writer_life),
-        FIELD(weir_pipe, wary),
+        FIELD(weir_pipe, wary),          FIELD(weir_pipe, emptied_at),
 };
 
 static const struct field end_fields[] = {
