@@ -20,3 +20,19 @@ load helpers
 	under_weir loops
 	assert_hooked
 }
+
+# A loop that finds what it waits for in memory asks the kernel now and then, and no more. Without
+# weir it makes three calls a turn, of 5000.
+@test "a ready loop costs no system calls" {
+	local name calls
+	for name in a_ready_loop a_ready_loop_with_edges; do
+		bounded strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=%desc,%network \
+			"$WEIR" run --stats "$BATS_TEST_TMPDIR/stats" -- "$PROGRAMS/loops" "$name"
+		assert_hooked
+		calls=$(wc -l <"$BATS_TEST_TMPDIR/trace")
+		[ "$calls" -lt 1000 ]
+	done
+	bounded strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=%desc,%network \
+		"$PROGRAMS/loops" a_ready_loop
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/trace")" -ge 15000 ]
+}

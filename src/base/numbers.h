@@ -38,15 +38,6 @@ static inline void numbers_add(struct weir_numbers *set, uint32_t number)
 	numbers_mark_word(set, word);
 }
 
-/* May there be any? */
-static inline bool numbers_any(const struct weir_numbers *set)
-{
-	for (int i = 0; i < WEIR_NUMBERS_TOPS; i++)
-		if (load64_relaxed(&set->top[i]) != 0)
-			return true;
-	return false;
-}
-
 /* What the number stands for is looked at after that, so that it is seen, or added again. */
 static inline void numbers_remove(struct weir_numbers *set, uint32_t number)
 {

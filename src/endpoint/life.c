@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "endpoint/bare.h"
+#include "pair/board.h"
 #include "pipe/bell.h"
 
 enum {
@@ -55,6 +56,7 @@ void weir_end_after_close(const struct weir_end *end, bool last)
 	if (!last)
 		return;
 	suspect(&end->in, ASK_ONCE);
+	weir_board_tell(&weir_session, &end->out.pipe->board);
 	if (!weir_is_bare()) /* giving storage back may be forbidden; a reclaim finds it */
 		weir_pair_release(&weir_session, end->index, end->side, end->generation);
 }
@@ -84,12 +86,16 @@ void weir_end_before_shutdown(const struct weir_end *end)
 {
 	suspect(&end->in, ASK_FOR_A_WHILE);
 	suspect(&end->out, ASK_FOR_A_WHILE);
+	add32_relaxed(&end->slot->end[0].shuts, 1);
+	add32_relaxed(&end->slot->end[1].shuts, 1);
 }
 
 void weir_end_after_shutdown(const struct weir_end *end)
 {
 	suspect(&end->in, ASK_ONCE);
 	suspect(&end->out, ASK_ONCE);
+	weir_board_tell(&weir_session, &end->in.pipe->board);
+	weir_board_tell(&weir_session, &end->out.pipe->board);
 	if (weir_is_bare())
 		return;
 	wake_own_writer(end);
@@ -226,5 +232,6 @@ int weir_end_hand_over(const struct weir_end *end)
 		return error == -ESTALE ? 0 : error;
 	error = weir_end_hand_over_locked(end);
 	weir_pipe_unlock_writer(&end->out);
+	weir_board_tell(&weir_session, &end->out.pipe->board);
 	return error;
 }

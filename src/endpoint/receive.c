@@ -6,6 +6,7 @@
 #include "endpoint/faulty.h"
 #include "endpoint/lone.h"
 #include "endpoint/wait.h"
+#include "pair/board.h"
 #include "pipe/bell.h"
 
 enum {
@@ -48,10 +49,13 @@ static void settle(const struct weir_end *end)
 {
 	if (weir_is_bare() || weir_pipe_lock_writer(&end->in) != 0)
 		return;
+	bool full = load32_relaxed(&end->in.pipe->saturated) != WEIR_FLOWING;
 	if (owes(&end->in))
 		weir_bell_settle(&end->in, end->fd);
 	weir_end_follow(end);
 	weir_pipe_unlock_writer(&end->in);
+	if (full)
+		weir_board_tell(&weir_session, &end->out.pipe->board);
 }
 
 void weir_end_settle_room(uint64_t entry, int fd)

@@ -6,6 +6,7 @@
 #include "endpoint/faulty.h"
 #include "endpoint/lone.h"
 #include "endpoint/wait.h"
+#include "pair/board.h"
 #include "pair/life.h"
 #include "pipe/bell.h"
 
@@ -122,7 +123,8 @@ static ssize_t put(const struct weir_end *end, struct weir_span *span, size_t le
 	weir_note_cpu(&end->out.pipe->writer_cpu);
 	weir_note_life(&end->out.pipe->writer_life);
 	ssize_t n = put_locked(end, span, len, how, rules, f);
-	weir_pipe_unlock_writer(&end->out);
+	weir_pipe_unlock_writer(&end->out); /* with what handlers have left, too */
+	weir_board_tell(&weir_session, &end->out.pipe->board);
 	return n;
 }
 
@@ -260,6 +262,8 @@ size_t weir_end_send_quick(uint64_t entry, int fd, const void *bytes, size_t n)
 			weir_note_cpu(&pipe->writer_cpu);
 	}
 	weir_pipe_unlock_writer(&out);
+	if (n > 0)
+		weir_board_tell(&weir_session, &pipe->board);
 	return n;
 }
 

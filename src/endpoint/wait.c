@@ -293,8 +293,8 @@ bool weir_wait_ready(const struct weir_end *ends, const short *events, int count
 }
 
 /* A writer that is interrupted in the act by the very reader that it woke needs
- * the processor, not a queue at its lock. What it brings meanwhile comes first. */
-static int lock_both(const struct weir_pipe_ref *ref)
+ * the processor, not a queue at its lock. */
+int weir_wait_lock(const struct weir_pipe_ref *ref)
 {
 	int error = weir_pipe_lock_reader(ref);
 
@@ -338,7 +338,7 @@ bool weir_end_follow(const struct weir_end *end)
 static int settle_empty(const struct weir_end *end, bool force)
 {
 	struct weir_pipe *pipe = end->in.pipe;
-	int error = lock_both(&end->in);
+	int error = weir_wait_lock(&end->in);
 	int result = WEIR_WAIT_ENDED;
 
 	if (error)

@@ -30,6 +30,10 @@ bool weir_waits_end(struct weir_waits *waits, const struct weir_end *end, int op
 /* Waits for input. `moved`: as above. */
 int weir_wait_input(const struct weir_end *end, int flags, bool moved, struct weir_waits *waits);
 
+/* Takes both locks of a pipe, for its reader, who finds it empty: 0, or -errno. What a writer
+ * at work brings meanwhile comes first: then WEIR_WAIT_AGAIN, and no lock. */
+int weir_wait_lock(const struct weir_pipe_ref *ref);
+
 /* Follows the writer to the kernel once the ring is empty; what the program set
  * on the socket, and was kept from the bells, goes along. Does the kernel carry now? Both locks. */
 bool weir_end_follow(const struct weir_end *end);

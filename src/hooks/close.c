@@ -9,6 +9,7 @@ static int close_marked(int fd)
 	struct weir_end end;
 	bool last = weir_table_remove(fd, &end);
 
+	weir_loop_closes(fd, &end, last);
 	weir_end_before_close(&end, last);
 	int result = weir_real()->close(fd);
 	weir_end_after_close(&end, last);
@@ -17,8 +18,11 @@ static int close_marked(int fd)
 
 int weir_close(int fd)
 {
-	if (__builtin_expect(!weir_marked(fd), 1) || weir_in_vfork_child())
+	if (__builtin_expect(!weir_marked(fd), 1) || weir_in_vfork_child()) {
+		if (load32_relaxed(&weir_loops_made) && !weir_in_vfork_child())
+			weir_loop_closes(fd, NULL, false);
 		return weir_real()->close(fd);
+	}
 	int result = close_marked(fd);
 	if ((unsigned int)fd <= 2)
 		weir_stdio_refresh(fd);
@@ -37,6 +41,7 @@ void weir_close_range(unsigned int first, unsigned int last)
 
 	if (weir_in_vfork_child())
 		return;
+	weir_loops_close(first, last);
 	for (unsigned int fd = first; fd < bound && fd <= last; fd++)
 		if (weir_marked((int)fd))
 			weir_close((int)fd);

@@ -19,6 +19,8 @@ int weir_fresh(int fd)
 {
 	if (fd < 0 || weir_in_vfork_child())
 		return fd;
+	if (__builtin_expect(load32_relaxed(&weir_loops_made), 0))
+		weir_loop_closes(fd, NULL, false);
 	if (__builtin_expect(weir_marked(fd), 0)) {
 		weir_table_fresh(fd);
 		if (fd <= 2)
@@ -248,12 +250,12 @@ WEIR_EXPORT int eventfd(unsigned int count, int flags)
 
 WEIR_EXPORT int epoll_create(int size)
 {
-	return weir_fresh(weir_real()->epoll_create(size));
+	return weir_loop_made(weir_fresh(weir_real()->epoll_create(size)), false);
 }
 
 WEIR_EXPORT int epoll_create1(int flags)
 {
-	return weir_fresh(weir_real()->epoll_create1(flags));
+	return weir_loop_made(weir_fresh(weir_real()->epoll_create1(flags)), flags != 0);
 }
 
 WEIR_EXPORT int signalfd(int fd, const sigset_t *mask, int flags)

@@ -10,6 +10,10 @@ static int duplicated(int old, int fd)
 
 	if (fd < 0 || weir_in_vfork_child())
 		return fd;
+	if (load32_relaxed(&weir_loops_made)) {
+		weir_loop_closes(fd, NULL, false);
+		weir_loop_shared(old);
+	}
 	if (weir_end_of(old, &end))
 		weir_table_enter_copy(fd, &end);
 	else
@@ -30,6 +34,8 @@ static int dup_over(int old, int new, int flags, bool is_dup3)
 {
 	struct weir_end gone;
 	bool was_marked = new != old && weir_marked(new) && !weir_in_vfork_child();
+	if (was_marked)
+		weir_loop_gives_up(new); /* while the number is still the end's */
 	bool last = was_marked && weir_table_remove(new, &gone);
 
 	if (was_marked)
@@ -37,8 +43,10 @@ static int dup_over(int old, int new, int flags, bool is_dup3)
 	int result = is_dup3 ? weir_real()->dup3(old, new, flags) : weir_real()->dup2(old, new);
 	if (was_marked && result < 0)
 		weir_table_enter_copy(new, &gone);
-	else if (was_marked)
+	else if (was_marked) {
+		weir_loop_closes(new, &gone, last);
 		weir_end_after_close(&gone, last);
+	}
 	return old == new ? result : duplicated(old, result);
 }
 
@@ -71,6 +79,8 @@ static int control(int fd, int command, void *argument)
 		return result;
 	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
 		return duplicated(fd, result);
+	if (command == F_SETFD && !((long)(intptr_t)argument & FD_CLOEXEC))
+		weir_loop_shared(fd);
 	if (command == F_SETFL)
 		note_status_flags(fd, (long)(intptr_t)argument);
 	return result;

@@ -1,6 +1,6 @@
-/* epoll: the kernel answers. What is held back (a stall, a delay, a rate) is taken
- * out of the kernel's set until it may be seen, because the kernel would call it
- * ready; put back, it makes a new event, also for who waits for edges.
+/* epoll: where memory does not answer (loop.h), the kernel does. What is held back (a stall, a
+ * delay, a rate) is taken out of the kernel's set until it may be seen, because the kernel would
+ * call it ready; put back, it makes a new event, also for who waits for edges.
  */
 #include <pthread.h>
 #include <poll.h>
@@ -10,36 +10,14 @@
 #include "base/os.h"
 #include "endpoint/faulty.h"
 #include "hooks/deadline.h"
-#include "hooks/hooks.h"
+#include "hooks/loop.h"
 #include "hooks/pieces.h"
 
-enum {
-	WATCHES_MAX = 65536, /* descriptors; those above are never taken out */
-	LOOK_AGAIN_NS = 20000000, /* how late a hold of another thread may be noticed */
-	INPUT = EPOLLIN | EPOLLRDNORM,
-	ROOM = EPOLLOUT | EPOLLWRNORM,
-};
+enum { LOOK_AGAIN_NS = 20000000 };  /* how late a hold of another thread may be noticed */
 
-/* The last set that a descriptor was entered in: one is what programs use. */
-struct watch {
-	weir_word32 set; /* descriptor of the epoll + 1; 0: none */
-	weir_word32 events; /* as the program wants them */
-	weir_word32 taken_out; /* those that the kernel does not know of now */
-	weir_word64 data;
-	weir_word64 whose; /* the end that was entered: the number may be another's by now */
-	weir_word32 edged; /* of a set: 1 where another has it with EPOLLET */
-};
+static weir_word32 out_count;       /* how many have something taken out */
 
-static struct watch watches[WATCHES_MAX];
-static weir_word32 bound; /* the highest of them, + 1 */
-static weir_word32 out_count; /* how many have something taken out */
-
-static bool is_noted(int fd)
-{
-	return fd >= 0 && fd < WATCHES_MAX && load32_acquire(&watches[fd].set) != 0;
-}
-
-static void set_out(struct watch *w, uint32_t events)
+static void set_out(struct weir_entry *w, uint32_t events)
 {
 	uint32_t before = load32_relaxed(&w->taken_out);
 
@@ -50,32 +28,19 @@ static void set_out(struct watch *w, uint32_t events)
 		add32_ordered(&out_count, UINT32_MAX);
 }
 
-static uint64_t identity_of(const struct weir_end *end)
+static void note(int epfd, int fd, const struct epoll_event *event)
 {
-	return (uint64_t)end->index << 33 | (uint64_t)end->generation << 1 | (uint64_t)end->side;
-}
-
-static void note(int epfd, const struct weir_end *end, const struct epoll_event *event)
-{
-	int fd = end->fd;
-
-	if (fd < 0 || fd >= WATCHES_MAX)
-		return;
-	struct watch *w = &watches[fd];
-	set_out(w, 0);
-	store64_relaxed(&w->data, event->data.u64);
-	store64_relaxed(&w->whose, identity_of(end));
-	store32_relaxed(&w->events, event->events);
-	raise32_relaxed(&bound, (uint32_t)fd + 1);
-	store32_release(&w->set, (uint32_t)epfd + 1);
+	if (fd >= 0 && fd < WEIR_ENTRIES_MAX)
+		set_out(&weir_entries[fd], 0);
+	weir_entry_note(epfd, fd, event);
 }
 
 static void forget(int epfd, int fd)
 {
-	if (!is_noted(fd) || load32_relaxed(&watches[fd].set) != (uint32_t)epfd + 1)
+	if (!weir_is_entered_in(fd, epfd))
 		return;
-	set_out(&watches[fd], 0);
-	store32_release(&watches[fd].set, 0);
+	set_out(&weir_entries[fd], 0);
+	weir_entry_forget(fd);
 }
 
 /* What the end must not be seen ready for now, and until when. */
@@ -85,25 +50,26 @@ static uint32_t held_events(const struct weir_end *end, uint64_t *until)
 	uint32_t events = 0;
 
 	if (weir_end_is_held(end, WEIR_OP_READ, &read))
-		events |= INPUT;
+		events |= WEIR_INPUT;
 	if (weir_end_is_held(end, WEIR_OP_WRITE, &write))
-		events |= ROOM;
+		events |= WEIR_ROOM;
 	*until = UINT64_MAX;
-	if (events & INPUT)
+	if (events & WEIR_INPUT)
 		*until = read;
-	if ((events & ROOM) && write < *until)
+	if ((events & WEIR_ROOM) && write < *until)
 		*until = write;
 	return events;
 }
 
 /* Tells the kernel which of the wanted events may be seen. */
-static void let_see(int fd, struct watch *w, uint32_t held)
+static void let_see(int fd, struct weir_entry *w, uint32_t held)
 {
-	uint32_t wanted = load32_relaxed(&w->events);
+	uint32_t wanted = load32_relaxed(&w->waiter.events);
 	int epfd = (int)load32_relaxed(&w->set) - 1;
 	struct epoll_event event = {.events = wanted & ~held};
 
 	event.data.u64 = load64_relaxed(&w->data);
+	store32_relaxed(&w->leftover, 0);
 	if (weir_real()->epoll_ctl(epfd, EPOLL_CTL_MOD, fd, &event) == 0)
 		set_out(w, wanted & held);
 	else
@@ -117,8 +83,8 @@ static bool has_missed_edge(const struct weir_end *end, int op, uint32_t wanted)
 	if (!(wanted & EPOLLET))
 		return false;
 	if (op == WEIR_OP_READ)
-		return (wanted & INPUT) && weir_pipe_used(&end->in) > 0;
-	return (wanted & ROOM) && weir_pipe_writable(&end->out);
+		return (wanted & WEIR_INPUT) && weir_pipe_used(&end->in) > 0;
+	return (wanted & WEIR_ROOM) && weir_pipe_writable(&end->out);
 }
 
 /* One-shot entries that have fired wait for the program to arm them again. */
@@ -127,96 +93,17 @@ void weir_epoll_hide(const struct weir_end *end, int op)
 	int saved = errno;
 	uint64_t until;
 
-	if (!is_noted(end->fd))
+	if (!weir_is_entered(end->fd))
 		return;
-	struct watch *w = &watches[end->fd];
-	uint32_t wanted = load32_relaxed(&w->events);
+	struct weir_entry *w = &weir_entries[end->fd];
+	uint32_t wanted = load32_relaxed(&w->waiter.events);
 	uint32_t held = held_events(end, &until) & wanted;
 	bool tell = held ? held != load32_relaxed(&w->taken_out) : has_missed_edge(end, op, wanted);
-	if (tell && !(wanted & EPOLLONESHOT))
+	if (tell && !(wanted & EPOLLONESHOT)) {
+		weir_loop_shared((int)load32_relaxed(&w->set) - 1); /* the kernel tells */
 		let_see(end->fd, w, held);
+	}
 	errno = saved;
-}
-
-static bool is_edged(int epfd)
-{
-	return epfd >= 0 && epfd < WATCHES_MAX && load32_relaxed(&watches[epfd].edged);
-}
-
-/* Before the kernel watches: a stale bell would wake who waits in the set already. */
-static void watch(int epfd, const struct weir_end *end, uint32_t events)
-{
-	weir_end_watch(end, (short)(events & (INPUT | ROOM)),
-	               (events & EPOLLET) || is_edged(epfd));
-}
-
-/* A set that another has with EPOLLET: whatever comes to its ends, however it tells of it
- * itself, is an edge there. */
-static void watch_edges(int set)
-{
-	struct weir_end end;
-
-	if (set < 0 || set >= WATCHES_MAX)
-		return;
-	store32_relaxed(&watches[set].edged, 1);
-	for (int fd = 0; fd < (int)load32_relaxed(&bound); fd++)
-		if (load32_acquire(&watches[fd].set) == (uint32_t)set + 1 && weir_end_of(fd, &end))
-			watch(set, &end, load32_relaxed(&watches[fd].events));
-}
-
-WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
-{
-	struct weir_end end;
-	bool marked = weir_end_of(fd, &end);
-	uint64_t until;
-
-	if (marked && op != EPOLL_CTL_DEL && (uintptr_t)event >= 4096)
-		watch(epfd, &end, event->events);
-	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
-	if (result == 0 && !marked && op != EPOLL_CTL_DEL && (event->events & EPOLLET))
-		watch_edges(fd);
-	if (result != 0 || !marked)
-		return result;
-	if (op == EPOLL_CTL_DEL) {
-		forget(epfd, fd);
-		return result;
-	}
-	note(epfd, &end, event);
-	uint32_t held = held_events(&end, &until) & event->events;
-	if (__builtin_expect(held != 0, 0))
-		let_see(fd, &watches[fd], held);
-	return result;
-}
-
-/* What of an entry is held now. One-shot entries are never taken out anew. */
-static uint32_t held_of(int fd, const struct watch *w, uint64_t *until)
-{
-	uint32_t wanted = load32_relaxed(&w->events);
-	struct weir_end end;
-
-	if (wanted & EPOLLONESHOT)
-		wanted = load32_relaxed(&w->taken_out);
-	return weir_end_of(fd, &end) ? held_events(&end, until) & wanted : 0;
-}
-
-/* Puts back what may be seen again, and takes out what may not: `weir ctl stall`
- * tells nobody. Gives when to look again; UINT64_MAX: never. */
-static uint64_t look_over(void)
-{
-	uint64_t next = UINT64_MAX;
-
-	for (int fd = 0; fd < (int)load32_relaxed(&bound); fd++) {
-		struct watch *w = &watches[fd];
-		uint64_t until = UINT64_MAX;
-		if (!is_noted(fd))
-			continue;
-		uint32_t held = held_of(fd, w, &until);
-		if (held != load32_relaxed(&w->taken_out))
-			let_see(fd, w, held);
-		if (held && until < next)
-			next = until;
-	}
-	return next;
 }
 
 static bool may_be_stalled(void)
@@ -230,6 +117,123 @@ static bool must_look(void)
 	if (load32_acquire(&out_count) > 0)
 		return true;
 	return weir_session.plan && weir_plan_holds(weir_session.plan);
+}
+
+/* The loop that an instance is, as long as there is nothing to hold back. */
+static struct weir_loop *loop_of(int epfd)
+{
+	struct weir_loop *loop = weir_loop_of(epfd);
+
+	if (!loop || weir_in_vfork_child())
+		return NULL;
+	if (__builtin_expect(!must_look(), 1))
+		return loop;
+	weir_loop_end(loop);
+	return NULL;
+}
+
+static bool is_edged(int epfd)
+{
+	return epfd >= 0 && epfd < WEIR_ENTRIES_MAX && load32_relaxed(&weir_entries[epfd].edged);
+}
+
+/* Before the kernel watches: a stale bell would wake who waits in the set already. */
+static void watch(int epfd, const struct weir_end *end, uint32_t events)
+{
+	weir_loop_watch(end, is_edged(epfd) ? events | WEIR_EDGES : events);
+}
+
+/* A set that another has with EPOLLET: whatever comes to its ends, however it tells of it
+ * itself, is an edge there. */
+static void watch_edges(int set)
+{
+	struct weir_end end;
+
+	if (set < 0 || set >= WEIR_ENTRIES_MAX)
+		return;
+	store32_relaxed(&weir_entries[set].edged, 1);
+	for (int fd = 0; fd < (int)load32_relaxed(&weir_entries_bound); fd++)
+		if (weir_is_entered_in(fd, set) && weir_end_of(fd, &end))
+			watch(set, &end, load32_relaxed(&weir_entries[fd].waiter.events));
+}
+
+static int control(int epfd, int op, int fd, const struct weir_end *end, struct epoll_event *event)
+{
+	uint64_t until;
+
+	if (op != EPOLL_CTL_DEL && (uintptr_t)event >= 4096) {
+		weir_entry_moves(epfd, fd);
+		watch(epfd, end, event->events);
+	}
+	int result = weir_real()->epoll_ctl(epfd, op, fd, event);
+	if (result != 0)
+		return result;
+	if (op == EPOLL_CTL_DEL) {
+		forget(epfd, fd);
+		return result;
+	}
+	note(epfd, fd, event);
+	uint32_t held = held_events(end, &until) & event->events;
+	if (__builtin_expect(held != 0, 0))
+		let_see(fd, &weir_entries[fd], held);
+	return result;
+}
+
+/* Of what is not marked. */
+static int control_other(int epfd, int op, int fd, struct epoll_event *event)
+{
+	struct weir_loop *loop = loop_of(epfd);
+	int result = loop ? weir_loop_control(loop, op, fd, NULL, event)
+	                  : weir_real()->epoll_ctl(epfd, op, fd, event);
+
+	if (result == 0 && op != EPOLL_CTL_DEL && (event->events & EPOLLET))
+		watch_edges(fd);
+	return result;
+}
+
+WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	struct weir_loop *loop = loop_of(epfd);
+	struct weir_end end;
+
+	if (!weir_end_of(fd, &end)) {
+		if (op == EPOLL_CTL_ADD)
+			weir_loop_shared(fd); /* a set in a set */
+		return control_other(epfd, op, fd, event);
+	}
+	return loop ? weir_loop_control(loop, op, fd, &end, event)
+	            : control(epfd, op, fd, &end, event);
+}
+
+/* What of an entry is held now. One-shot entries are never taken out anew. */
+static uint32_t held_of(int fd, const struct weir_entry *w, uint64_t *until)
+{
+	uint32_t wanted = load32_relaxed(&w->waiter.events);
+	struct weir_end end;
+
+	if (wanted & EPOLLONESHOT)
+		wanted = load32_relaxed(&w->taken_out);
+	return weir_end_of(fd, &end) ? held_events(&end, until) & wanted : 0;
+}
+
+/* Puts back what may be seen again, and takes out what may not: `weir ctl stall`
+ * tells nobody. Gives when to look again; UINT64_MAX: never. */
+static uint64_t look_over(void)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (int fd = 0; fd < (int)load32_relaxed(&weir_entries_bound); fd++) {
+		struct weir_entry *w = &weir_entries[fd];
+		uint64_t until = UINT64_MAX;
+		if (!weir_is_entered(fd))
+			continue;
+		uint32_t held = held_of(fd, w, &until);
+		if (held != load32_relaxed(&w->taken_out))
+			let_see(fd, w, held);
+		if (held && until < next)
+			next = until;
+	}
+	return next;
 }
 
 /* Nanoseconds to wait before the next look; UINT64_MAX: as long as it takes. */
@@ -247,12 +251,14 @@ static uint64_t patience(uint64_t deadline)
 	return next > now ? next - now : 0;
 }
 
-static int wait_for(int epfd, struct epoll_event *events, int max, uint64_t ns,
-                    const sigset_t *mask)
+int weir_epoll_wait_ns(int epfd, struct epoll_event *events, int max, uint64_t ns,
+                       const sigset_t *mask)
 {
 	struct timespec left = weir_timespec(ns);
 	int saved = errno;
 
+	if (ns == UINT64_MAX)
+		return weir_real()->epoll_pwait(epfd, events, max, -1, mask);
 	if (weir_real()->epoll_pwait2) {
 		int r = weir_real()->epoll_pwait2(epfd, events, max, &left, mask);
 		if (r >= 0 || errno != ENOSYS)
@@ -264,15 +270,15 @@ static int wait_for(int epfd, struct epoll_event *events, int max, uint64_t ns,
 
 /* Of what the kernel calls ready, what the program may see. What may not be seen
  * until later is hidden; a one-shot entry that fired in vain is armed again. */
-static uint32_t look_at(int fd, struct watch *w, const struct weir_end *end, uint32_t ready)
+static uint32_t look_at(int fd, struct weir_entry *w, const struct weir_end *end, uint32_t ready)
 {
 	uint64_t until;
-	uint32_t held = held_events(end, &until) & load32_relaxed(&w->events);
+	uint32_t held = held_events(end, &until) & load32_relaxed(&w->waiter.events);
 	short seen = (short)(ready & ~held);
 
 	weir_end_make_exact(end, seen);
 	seen = weir_end_true_events(end, seen);
-	if (held || (!seen && (load32_relaxed(&w->events) & EPOLLONESHOT)))
+	if (held || (!seen && (load32_relaxed(&w->waiter.events) & EPOLLONESHOT)))
 		let_see(fd, w, held);
 	return (uint32_t)seen;
 }
@@ -281,11 +287,11 @@ static uint32_t look_at(int fd, struct watch *w, const struct weir_end *end, uin
  * with: by that entries are told apart. */
 static bool find_entry(int epfd, uint64_t data, int *fd, struct weir_end *end)
 {
-	for (; *fd < (int)load32_relaxed(&bound); (*fd)++) {
-		struct watch *w = &watches[*fd];
+	for (; *fd < (int)load32_relaxed(&weir_entries_bound); (*fd)++) {
+		struct weir_entry *w = &weir_entries[*fd];
 		if (load32_acquire(&w->set) == (uint32_t)epfd + 1 &&
 		    load64_relaxed(&w->data) == data && weir_end_of(*fd, end) &&
-		    identity_of(end) == load64_relaxed(&w->whose))
+		    weir_entry_is_of(*fd, end))
 			return true;
 	}
 	return false;
@@ -293,7 +299,7 @@ static bool find_entry(int epfd, uint64_t data, int *fd, struct weir_end *end)
 
 static uint32_t true_events(int epfd, const struct epoll_event *event)
 {
-	uint32_t ready = event->events & (INPUT | ROOM), seen = 0;
+	uint32_t ready = event->events & (WEIR_INPUT | WEIR_ROOM), seen = 0;
 	bool known = false;
 	struct weir_end end;
 
@@ -301,7 +307,7 @@ static uint32_t true_events(int epfd, const struct epoll_event *event)
 		return event->events;
 	for (int fd = 0; find_entry(epfd, event->data.u64, &fd, &end); fd++) {
 		known = true;
-		seen |= look_at(fd, &watches[fd], &end, ready);
+		seen |= look_at(fd, &weir_entries[fd], &end, ready);
 	}
 	return known ? (event->events & ~ready) | seen : event->events;
 }
@@ -347,6 +353,16 @@ static int drop_untrue(int epfd, struct epoll_event *events, int ready)
 	return kept;
 }
 
+static int drop_told(int epfd, struct epoll_event *events, int ready)
+{
+	int saved = errno;
+
+	if (ready > 0 && weir_loop_was(epfd))
+		ready = weir_loop_leave_out_told(epfd, events, ready);
+	errno = saved;
+	return ready;
+}
+
 static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t deadline,
                         const sigset_t *mask)
 {
@@ -357,7 +373,8 @@ static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t 
 	pthread_cleanup_push(weir_pieces_end, &pieces);
 	do {
 		uint64_t ns = patience(deadline);
-		ready = wait_for(epfd, events, max, ns, pieces.let_in);
+		ready = weir_epoll_wait_ns(epfd, events, max, ns, pieces.let_in);
+		ready = drop_told(epfd, events, ready);
 		if (ready > 0)
 			ready = drop_untrue(epfd, events, ready);
 	} while (ready == 0 && weir_time_left(deadline) > 0);
@@ -365,32 +382,60 @@ static int wait_looking(int epfd, struct epoll_event *events, int max, uint64_t 
 	return make_resets_true(epfd, events, ready);
 }
 
-/* What the kernel answered while there was nothing to look at, and now there is. When the
- * call began is not known then: who waits on waits as long as he wanted. */
+/* Of what was answered while there was nothing to look at, and now there may be. When the call
+ * began is not known then: who waits on waits as long as he wanted. */
 static int look_again(int ready, int epfd, struct epoll_event *events, int max,
                       const struct timespec *timeout, const sigset_t *mask)
 {
 	struct os_handled since = os_handled();
-	int kept = drop_untrue(epfd, events, ready);
 
-	if (kept > 0)
-		return make_resets_true(epfd, events, kept);
+	if (ready > 0 && must_look())
+		ready = drop_untrue(epfd, events, ready);
+	if (ready != 0)
+		return make_resets_true(epfd, events, ready);
 	if (weir_was_interrupted(since, mask) < 0)
 		return -1;
 	return wait_looking(epfd, events, max, weir_deadline(timeout), mask);
+}
+
+/* What the kernel alone has answered. */
+static int believe(int ready, int epfd, struct epoll_event *events, int max,
+                   const struct timespec *timeout, const sigset_t *mask)
+{
+	if (ready <= 0)
+		return ready;
+	return look_again(drop_told(epfd, events, ready), epfd, events, max, timeout, mask);
+}
+
+/* Where weir answers, or waits in pieces. */
+static bool wait_here(int epfd, struct epoll_event *events, int max,
+                      const struct timespec *timeout, const sigset_t *mask, int *ready)
+{
+	struct weir_loop *loop = loop_of(epfd);
+
+	if (!loop || !weir_loop_wait(loop, events, max, timeout, mask, ready)) {
+		if (__builtin_expect(!must_look(), 1))
+			return false;
+		*ready = wait_looking(epfd, events, max, weir_deadline(timeout), mask);
+	} else if (*ready > 0 && __builtin_expect(must_look(), 0)) {
+		weir_loop_end(loop);
+		*ready = look_again(*ready, epfd, events, max, timeout, mask);
+	} else {
+		make_resets_true(epfd, events, *ready);
+	}
+	return true;
 }
 
 WEIR_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
 {
 	struct timespec time = weir_timespec_of_ms(timeout_ms < 0 ? 0 : timeout_ms);
 	const struct timespec *timeout = timeout_ms < 0 ? NULL : &time;
+	int ready;
 
-	if (__builtin_expect(must_look(), 0))
-		return wait_looking(epfd, events, max, weir_deadline(timeout), NULL);
-	int ready = weir_real()->epoll_wait(epfd, events, max, timeout_ms);
-	if (__builtin_expect(ready > 0 && must_look(), 0))
-		return look_again(ready, epfd, events, max, timeout, NULL);
-	return make_resets_true(epfd, events, ready);
+	if (wait_here(epfd, events, max, timeout, NULL, &ready))
+		return ready;
+	ready = weir_real()->epoll_wait(epfd, events, max, timeout_ms);
+	return believe(ready, epfd, events, max, timeout, NULL);
 }
 
 WEIR_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
@@ -398,28 +443,27 @@ WEIR_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int t
 {
 	struct timespec time = weir_timespec_of_ms(timeout_ms < 0 ? 0 : timeout_ms);
 	const struct timespec *timeout = timeout_ms < 0 ? NULL : &time;
+	int ready;
 
-	if (__builtin_expect(must_look(), 0))
-		return wait_looking(epfd, events, max, weir_deadline(timeout), mask);
-	int ready = weir_real()->epoll_pwait(epfd, events, max, timeout_ms, mask);
-	if (__builtin_expect(ready > 0 && must_look(), 0))
-		return look_again(ready, epfd, events, max, timeout, mask);
-	return make_resets_true(epfd, events, ready);
+	if (wait_here(epfd, events, max, timeout, mask, &ready))
+		return ready;
+	ready = weir_real()->epoll_pwait(epfd, events, max, timeout_ms, mask);
+	return believe(ready, epfd, events, max, timeout, mask);
 }
 
 WEIR_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
                              const struct timespec *timeout, const sigset_t *mask)
 {
+	int ready;
+
 	if (!weir_real()->epoll_pwait2) {
 		errno = ENOSYS;
 		return -1;
 	}
 	if (timeout && !weir_timeout_is_valid(timeout))
 		return weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
-	if (__builtin_expect(must_look(), 0))
-		return wait_looking(epfd, events, max, weir_deadline(timeout), mask);
-	int ready = weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
-	if (__builtin_expect(ready > 0 && must_look(), 0))
-		return look_again(ready, epfd, events, max, timeout, mask);
-	return make_resets_true(epfd, events, ready);
+	if (wait_here(epfd, events, max, timeout, mask, &ready))
+		return ready;
+	ready = weir_real()->epoll_pwait2(epfd, events, max, timeout, mask);
+	return believe(ready, epfd, events, max, timeout, mask);
 }

@@ -222,13 +222,16 @@ static void before_exec(void)
 	for (int fd = 0; fd < weir_table_bound(); fd++)
 		if (weir_end_of(fd, &end))
 			weir_end_identify(&end);
-	if (!weir_in_vfork_child())
-		weir_endpoints_before_exit();
+	if (weir_in_vfork_child())
+		return;
+	weir_loops_shared(false);
+	weir_endpoints_before_exit();
 }
 
 /* posix_spawn and its users make a process that shares nothing with us. */
 static void before_spawn(void)
 {
+	weir_loops_shared(false);
 	weir_endpoints_before_fork();
 }
 

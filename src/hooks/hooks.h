@@ -170,6 +170,21 @@ const char *weir_command(void);
  * no epoll may call it ready. */
 void weir_epoll_hide(const struct weir_end *end, int op);
 
+/* loop.c: which epoll instances weir may answer for. One was made; one may be used from
+ * elsewhere as well (`fd`: a duplicate, a set that it was entered in; the process forks, or
+ * becomes another program); a descriptor closes, of whatever kind, after the table has let
+ * it go (`end`: NULL where it was not marked). */
+int weir_loop_made(int epfd, bool closes_on_exec);
+void weir_loop_shared(int fd);
+void weir_loop_gives_up(int fd); /* the loop that has this entered, before it becomes another's */
+void weir_loops_shared(bool also_closing_on_exec);
+void weir_loops_no_more(void); /* nor any that is made later */
+void weir_loop_closes(int fd, const struct weir_end *end, bool last);
+void weir_loops_close(unsigned int first, unsigned int last);
+
+/* Is there any? Then descriptors in general are worth a look. */
+extern weir_word32 weir_loops_made;
+
 /* stdio.c: descriptor 0, 1 or 2 has become marked or unmarked. */
 void weir_stdio_refresh(int fd);
 

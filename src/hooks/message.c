@@ -27,6 +27,7 @@ static void going_out(int fd)
 {
 	struct weir_end end;
 
+	weir_loop_shared(fd);
 	if (!weir_end_of(fd, &end))
 		return;
 	weir_end_identify(&end);

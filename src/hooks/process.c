@@ -42,6 +42,7 @@ WEIR_EXPORT pid_t fork(void)
 	if (weir_is_filtered() && weir_table_bound() == 0)
 		return weir_real()->fork();
 	weir_own_pid();
+	weir_loops_shared(true);
 	weir_endpoints_before_fork();
 	return forked(weir_real()->fork());
 }
@@ -51,6 +52,7 @@ WEIR_EXPORT pid_t _Fork(void)
 	if (weir_is_filtered() && weir_table_bound() == 0 && weir_real()->_Fork)
 		return weir_real()->_Fork();
 	weir_own_pid();
+	weir_loops_shared(true);
 	weir_endpoints_before_fork();
 	return forked(weir_real()->_Fork ? weir_real()->_Fork() : weir_real()->fork());
 }
@@ -80,6 +82,7 @@ __attribute__((used)) void *weir_before_vfork(void)
 	if (weir_is_filtered() && weir_table_bound() == 0)
 		return real.address;
 	weir_own_pid();
+	weir_loops_shared(false);
 	weir_endpoints_before_fork();
 	store32_relaxed(&vfork_pending, 1);
 	return real.address;

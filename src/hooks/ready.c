@@ -25,12 +25,17 @@ static bool any_faults(void)
 	return weir_session.plan && weir_plan_holds(weir_session.plan);
 }
 
-static bool any_marked(const struct pollfd *fds, nfds_t count)
+/* An epoll instance that is asked about has to be exact. */
+static bool any_marked(struct pollfd *fds, nfds_t count)
 {
-	for (nfds_t i = 0; i < count; i++)
-		if (weir_marked(fds[i].fd))
-			return true;
-	return false;
+	bool loops = load32_relaxed(&weir_loops_made), any = false;
+
+	for (nfds_t i = 0; i < count; i++) {
+		if (__builtin_expect(loops, 0))
+			weir_loop_shared(fds[i].fd);
+		any |= weir_marked(fds[i].fd);
+	}
+	return any;
 }
 
 static void make_exact(const struct pollfd *fds, nfds_t count)
@@ -308,7 +313,7 @@ static int poll_marked(struct pollfd *fds, nfds_t count, const struct timespec *
 	return poll_in_pieces(fds, count, deadline, mask, since);
 }
 
-static bool ours(const struct pollfd *fds, nfds_t count)
+static bool ours(struct pollfd *fds, nfds_t count)
 {
 	return (uintptr_t)fds >= 4096 && count <= WEIR_TABLE_SIZE && any_marked(fds, count);
 }
@@ -599,7 +604,12 @@ static bool select_is_ours(struct sets *s, int count)
 			return false;
 	s->bound = count < weir_table_bound() ? count : weir_table_bound();
 	s->size = ((size_t)(count < 0 ? 0 : count) + 63) / 64 * 8; /* whole words, as the kernel */
-	return count >= 0 && count <= FD_SETSIZE && select_concerns(s);
+	if (count < 0 || count > FD_SETSIZE)
+		return false;
+	for (int fd = 0; load32_relaxed(&weir_loops_made) && fd < count; fd++)
+		if (wanted(s, s->set, fd))
+			weir_loop_shared(fd);
+	return select_concerns(s);
 }
 
 /* Linux's select writes back the time that is left; pselect does not. */

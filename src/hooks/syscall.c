@@ -98,6 +98,21 @@ static bool state(long number, const struct arguments *x, long *result)
 		mask = AT(5);
 		*result = pselect(INT(0), AT(1), AT(2), AT(3), AT(4), mask ? mask->set : NULL);
 		return true;
+#ifdef SYS_epoll_wait
+	case SYS_epoll_wait: *result = epoll_wait(INT(0), AT(1), INT(2), INT(3)); return true;
+#endif
+	case SYS_epoll_pwait:
+		if (AT(4) && x->a[5] != (long)sizeof(uint64_t)) /* EINVAL */
+			return false;
+		*result = epoll_pwait(INT(0), AT(1), INT(2), INT(3), AT(4));
+		return true;
+#ifdef SYS_epoll_pwait2
+	case SYS_epoll_pwait2:
+		if (AT(4) && x->a[5] != (long)sizeof(uint64_t))
+			return false;
+		*result = epoll_pwait2(INT(0), AT(1), INT(2), AT(3), AT(4));
+		return true;
+#endif
 	case SYS_epoll_ctl: *result = epoll_ctl(INT(0), INT(1), INT(2), AT(3)); return true;
 	default: return false;
 	}
@@ -109,6 +124,17 @@ static bool process(long number, const struct arguments *x, long *result)
 	switch (number) {
 #ifdef SYS_fork
 	case SYS_fork: *result = fork(); return true;
+#endif
+	case SYS_clone: /* perhaps a fork */
+#ifdef SYS_clone3
+	case SYS_clone3:
+#endif
+		weir_loops_shared(true);
+		return false;
+#ifdef SYS_io_uring_setup
+	case SYS_io_uring_setup: /* a ring waits for what it likes, and is not asked here */
+		weir_loops_no_more();
+		return false;
 #endif
 	case SYS_execve: *result = execve(AT(0), AT(1), AT(2)); return true;
 	case SYS_execveat:

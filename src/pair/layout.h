@@ -1,6 +1,6 @@
 /* The session's shared memory: one file, mapped by every process of a run.
  *
- *   header | plan | lives | retired statistics | slots | states of faults | rings
+ *   header | plan | lives | boards | retired statistics | slots | states of faults | rings
  *
  * Everything has a fixed width, so that processes built apart agree (the test
  * of this layout is layout_test.c). Words that another process writes are never
@@ -12,16 +12,18 @@
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "base/numbers.h"
 #include "fault/decide.h"
 #include "pipe/pipe.h"
 
 enum {
-	WEIR_LAYOUT_VERSION = 8,
+	WEIR_LAYOUT_VERSION = 9,
 	WEIR_SIDE_A = 0,            /* sv[0] of the socketpair call */
 	WEIR_SIDE_B = 1,
 	WEIR_COMM_SIZE = 16,        /* as prctl(PR_GET_NAME) */
 	WEIR_RETIRED_MAX = 65536,   /* closed pairs whose statistics are kept */
 	WEIR_LIVES_MAX = 4096,      /* processes whose end is told at once */
+	WEIR_BOARDS_MAX = 64,       /* epoll instances that hear of bytes without the kernel */
 };
 
 #define WEIR_MAGIC UINT64_C(0x3130524945573077)
@@ -64,6 +66,7 @@ struct weir_end_shared {
 	weir_word32 nonblock;       /* last O_NONBLOCK seen; a hint, the kernel decides */
 	weir_word32 sndbuf;         /* what getsockopt(SO_SNDBUF) answers */
 	weir_word32 rcvbuf;         /* what getsockopt(SO_RCVBUF) answers */
+	weir_word32 shuts;          /* how often an end was shut: an edge for whoever watches it */
 	weir_word64 cookie;         /* SO_COOKIE, 0 while the end never left its process */
 	weir_word64 inode;          /* of the socket, 0 likewise */
 	weir_word64 cookie_again;   /* stored before `cookie` */
@@ -93,6 +96,13 @@ struct weir_slot {
 struct weir_life {
 	_Alignas(64) struct weir_lock lock;
 	weir_word32 birth;          /* raised by each process that takes the record */
+};
+
+/* Where the writers of all processes leave word of bytes for one who waits: the numbers of
+ * his descriptors (pair/board.h). */
+struct weir_board {
+	_Alignas(64) weir_word32 owner; /* the token of his process (pair/life.h); 0: nobody */
+	struct weir_numbers ready;
 };
 
 /* The faults of one pair: of each direction, [0] its reads, [1] its writes. */
@@ -142,6 +152,7 @@ struct weir_header {
 	uint64_t net_namespace;
 	weir_word32 strangers;      /* 1: there is such a process */
 	uint32_t filters;           /* seccomp filters that it was made under */
+	uint64_t boards_offset;
 	_Alignas(64) struct weir_lock slots_lock; /* of slots that begin and end a life */
 };
 

@@ -11,10 +11,11 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(type, field) == (at), "the place of " #type "." #field)
 
-_Static_assert(WEIR_LAYOUT_VERSION == 8, "the layout below is version 8's");
+_Static_assert(WEIR_LAYOUT_VERSION == 9, "the layout below is version 9's");
 
 SIZE(struct weir_header, 320);
 SIZE(struct weir_life, 64);
+SIZE(struct weir_board, 8384);
 SIZE(struct weir_retired, 160);
 SIZE(struct weir_pipe_stats, 64);
 SIZE(struct weir_end_shared, 72);
@@ -42,6 +43,7 @@ AT(struct weir_header, deadlocks, 212);
 AT(struct weir_header, pid_namespace, 224);
 AT(struct weir_header, strangers, 240);
 AT(struct weir_header, filters, 244);
+AT(struct weir_header, boards_offset, 248);
 
 AT(struct weir_retired, number, 0);
 AT(struct weir_retired, comm, 12);

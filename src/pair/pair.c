@@ -109,6 +109,7 @@ static void reset_end(struct weir_end_shared *end)
 	store32_relaxed(&end->peek_off, 0);
 	store32_relaxed(&end->sndbuf, SO_BUF_DEFAULT);
 	store32_relaxed(&end->rcvbuf, SO_BUF_DEFAULT);
+	store32_relaxed(&end->shuts, 0);
 	store64_relaxed(&end->cookie_again, 0);
 	store64_relaxed(&end->cookie, 0);
 	store64_relaxed(&end->inode, 0);

@@ -65,7 +65,9 @@ static void set_offsets(struct weir_header *h)
 
 	h->plan_offset = align(sizeof(*h), 4096);
 	h->lives_offset = align(h->plan_offset + sizeof(struct weir_plan), 4096);
-	h->retired_offset = align(h->lives_offset + WEIR_LIVES_MAX * sizeof(struct weir_life), 4096);
+	h->boards_offset = align(h->lives_offset + WEIR_LIVES_MAX * sizeof(struct weir_life), 4096);
+	h->retired_offset =
+	        align(h->boards_offset + WEIR_BOARDS_MAX * sizeof(struct weir_board), 4096);
 	h->slots_offset =
 	        align(h->retired_offset + WEIR_RETIRED_MAX * sizeof(struct weir_retired), 4096);
 	h->faults_offset = align(h->slots_offset + slots * sizeof(struct weir_slot), 4096);
@@ -155,6 +157,7 @@ static void point_into(struct weir_session *s, void *at, const struct weir_heade
 
 	s->header = at;
 	s->lives = (void *)(base + h->lives_offset);
+	s->boards = (void *)(base + h->boards_offset);
 	s->retired = (void *)(base + h->retired_offset);
 	s->slots = (void *)(base + h->slots_offset);
 	s->plan = (void *)(base + h->plan_offset);
@@ -244,6 +247,7 @@ static bool layout_fits(const struct weir_header *h, uint64_t file_size)
 		return false;
 	set_offsets(&expected);
 	return h->plan_offset == expected.plan_offset && h->lives_offset == expected.lives_offset &&
+	       h->boards_offset == expected.boards_offset &&
 	       h->retired_offset == expected.retired_offset &&
 	       h->slots_offset == expected.slots_offset &&
 	       h->faults_offset == expected.faults_offset &&

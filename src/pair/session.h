@@ -12,6 +12,7 @@ struct weir_session {
 	struct weir_header *header;
 	struct weir_slot *slots;
 	struct weir_life *lives;
+	struct weir_board *boards;
 	struct weir_retired *retired;
 	struct weir_plan *plan;
 	struct weir_slot_faults *faults; /* one for each slot */

@@ -191,6 +191,8 @@ void weir_bell_saturate(const struct weir_pipe_ref *ref, int fd, enum weir_satur
 	weir_pipe_check_writer(ref); /* before anybody sleeps because of it */
 	if (is_least(pipe, wake_at))
 		store64_relaxed(&pipe->wake_at, wake_at);
+	if (load32_relaxed(&pipe->watch) & WEIR_WATCH_ROOM)
+		store32_relaxed(&pipe->fills, load32_relaxed(&pipe->fills) + 1);
 	bool filled = now >= how && load32_relaxed(&pipe->lowered) == WEIR_LOWERED;
 	if (now > how)
 		how = (enum weir_saturation)now;

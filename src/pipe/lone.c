@@ -36,7 +36,7 @@ static bool pauses(struct weir_lone *l)
  * something makes the process forget. */
 static bool writes_plainly(const struct weir_pipe *pipe)
 {
-	return load32_relaxed(&pipe->bells) > 0 &&
+	return load32_relaxed(&pipe->bells) > 0 && load32_relaxed(&pipe->board) == 0 &&
 	       !(load32_relaxed(&pipe->watch) & (WEIR_WATCH_EDGES | WEIR_WATCH_ROOM)) &&
 	       load32_relaxed(&pipe->aside_used) == 0 && load32_relaxed(&pipe->suspect) == 0;
 }

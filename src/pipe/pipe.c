@@ -71,6 +71,8 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 	store32_relaxed(&pipe->reader_life, 0);
 	store32_relaxed(&pipe->writer_life, 0);
 	store32_relaxed(&pipe->wary, 0);
+	store32_relaxed(&pipe->board, 0);
+	store32_relaxed(&pipe->fills, 0);
 	store32_relaxed(&pipe->emptied_at, 0);
 	store32_release(&pipe->generation, generation);
 }

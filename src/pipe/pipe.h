@@ -104,6 +104,7 @@ struct weir_pipe {
 	weir_word32 reader_answers; /* writes that the reader's end had made when it last waited */
 	weir_word32 reader_gathers; /* how often waiting for more than it found lately paid */
 	weir_word32 emptied_at;     /* half of head when EAGAIN was last told without the kernel */
+	weir_word32 fills;          /* how often the writer told who watches that there is no room */
 
 	/* The writer's lines, likewise. */
 	_Alignas(64) struct weir_lock write_lock;
@@ -143,6 +144,7 @@ struct weir_pipe {
 
 	_Alignas(64) struct weir_calm calm[2]; /* [0] of reads, [1] of writes */
 	weir_word32 writer_life;    /* of who last wrote, as reader_life */
+	weir_word32 board;          /* where the reader's process hears of bytes (pair/board.h) */
 	weir_word32 wary;           /* as suspect, of who asks what the writer's end is ready for */
 	weir_word32 placeless;      /* writers who wait for room, or were killed then, with no place below */
 

@@ -60,6 +60,9 @@ void duplicate(struct world *w, int actor)
 
 	if (old < 0 || new < 0 || is_in_use(w, process, new))
 		return;
+	/* of an end that closes its entry may stay, with an edge that was told (differences/) */
+	if (object >= 0 && w->object[object].kind == END && w->object[object].watched_edges)
+		return;
 	if (!over) {
 		struct call *c = add(w, actor, one_in(w, 2) ? CALL_dup : CALL_dup_to);
 		c->a[0] = old;

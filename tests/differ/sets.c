@@ -23,7 +23,13 @@ static int asked_events(struct world *w, const struct object *o)
 	return events;
 }
 
-/* What is ready in a set where edges of room may lie, is not asked for. */
+/* Is there something in the set that may look ready, though it gives nothing? (differences/) */
+static bool looks_ready(const struct object *set)
+{
+	return set->room_edges || set->told;
+}
+
+/* What is ready in a set where edges of room may lie, or were told, is not asked for. */
 static int a_place_to_ask(struct world *w, int process)
 {
 	int place = one_in(w, 10)   ? below(w, PLACES)
@@ -32,7 +38,7 @@ static int a_place_to_ask(struct world *w, int process)
 
 	for (int i = 0; i < PLACES; i++, place = (place + 1) % PLACES) {
 		const struct object *o = place < 0 ? NULL : object_at(w, process, place);
-		if (place >= 0 && !(o && o->room_edges))
+		if (place >= 0 && !(o && looks_ready(o)))
 			break;
 	}
 	return place;
@@ -47,8 +53,10 @@ void ask_readiness(struct world *w, int actor)
 	c->listed = (unsigned char)(1 + below(w, LIST_MAX - 2));
 	for (int i = 0; i < c->listed; i++) {
 		c->list[i].place = a_place_to_ask(w, process);
-		const struct object *o = object_at(w, process, c->list[i].place);
+		struct object *o = object_at(w, process, c->list[i].place);
 		sets |= o && o->kind == EPOLL; /* what is told of once, one of two who wait has */
+		if (o)
+			o->asked = true;
 		c->list[i].value = asked_events(w, object_at(w, process, c->list[i].place));
 	}
 	c->a[2] = below(w, 3);
@@ -163,6 +171,27 @@ static int entry_events(struct world *w, const struct object *set, const struct 
 	return events;
 }
 
+/* Has the process another number for what is there? */
+static bool is_doubled(const struct world *w, int process, int place)
+{
+	int object = w->place[process][place].object, count = 0;
+
+	for (int i = 0; i < PLACES; i++)
+		count += w->place[process][i].object == object;
+	return count > 1;
+}
+
+/* Is it entered for edges in another set? Who tells of them is asked to leave it to the kernel,
+ * which may tell once more (differences/). */
+static bool has_edges_elsewhere(const struct world *w, int set, int object)
+{
+	for (int i = 0; i < w->entries; i++)
+		if (w->entry[i].object == object && w->entry[i].set != set &&
+		    (w->entry[i].events & (int)EPOLLET))
+			return true;
+	return false;
+}
+
 static void change_set(struct world *w, int actor, int ep)
 {
 	int process = w->actor[actor].process, set = w->place[process][ep].object;
@@ -174,15 +203,20 @@ static void change_set(struct world *w, int actor, int ep)
 		return;
 	struct object *o = object_at(w, process, place);
 	if (o && o->kind == EPOLL &&
-	    (o->room_edges || (w->object[set].entered && !is_in(w, set, o))))
+	    (looks_ready(o) || (w->object[set].entered && !is_in(w, set, o))))
+		return;
+	if (o && o->kind == END && has_edges_elsewhere(w, set, w->place[process][place].object))
 		return;
 	static const int ops[] = {EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD,
 	                          EPOLL_CTL_DEL};
 	int op = ops[below(w, 5)], events = entry_events(w, &w->object[set], o, op);
+	if (o && o->kind == END && is_doubled(w, process, place)) /* likewise */
+		events &= ~(int)EPOLLET;
 	struct call *c = add(w, actor, CALL_epoll_ctl);
 	*c = (struct call){.number = c->number, .actor = c->actor, .a = {ep, op, place, events}};
 	if (events & (EPOLLONESHOT | (int)EPOLLET))
 		w->object[set].picky = true;
+	w->object[set].edges |= (events & (int)EPOLLET) != 0;
 	if (o && o->kind == EPOLL)
 		o->entered = true;
 	if (!o || (o->kind != END && o->kind != EPOLL))
@@ -213,6 +247,7 @@ static void ask_set(struct world *w, int actor, int ep)
 	struct call *c =
 	        add(w, actor, w->object[set].room_edges ? CALL_epoll_edges : CALL_epoll_wait);
 
+	w->object[set].told |= w->object[set].edges && !w->object[set].asked;
 	c->a[0] = ep;
 	c->a[1] = PLACES;
 	/* Which of several come first is not told, so each must come again. */

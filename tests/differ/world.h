@@ -33,8 +33,11 @@ struct object {
 	bool watched_out;
 	bool watched_edges;
 	bool picky; /* a set with entries that are told of once */
+	bool edges; /* a set with entries of edges */
 	bool room_edges; /* a set with entries whose edges of room are not all told */
 	bool entered; /* a set that is in another */
+	bool asked; /* a set that something was asked of, beside epoll_wait */
+	bool told; /* a set that has told of edges, and nothing was asked of before */
 	bool timed;
 	int peer; /* the other end */
 };

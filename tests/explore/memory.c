@@ -343,7 +343,9 @@ static const struct field pipe_fields[] = {
         FIELD(weir_pipe, alone),         FIELD(weir_pipe, marker),
         FIELD(weir_pipe, reader_answers), FIELD(weir_pipe, reader_gathers),
         FIELD(weir_pipe, calm),          FIELD(weir_pipe, writer_life),
-        FIELD(weir_pipe, wary),          FIELD(weir_pipe, emptied_at),
+        FIELD(weir_pipe, wary),          FIELD(weir_pipe, board),
+        FIELD(weir_pipe, fills),
+        FIELD(weir_pipe, emptied_at),
 };
 
 static const struct field end_fields[] = {
@@ -352,6 +354,7 @@ static const struct field end_fields[] = {
         FIELD(weir_end_shared, sndbuf),   FIELD(weir_end_shared, rcvbuf),
         FIELD(weir_end_shared, cookie),   FIELD(weir_end_shared, inode),
         FIELD(weir_end_shared, fd),       FIELD(weir_end_shared, timed),
+        FIELD(weir_end_shared, shuts),
 };
 
 static const struct field lone_fields[] = {

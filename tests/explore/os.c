@@ -344,14 +344,19 @@ void close_ends_of(int thread)
 	world.thread[thread].state = THREAD_DEAD;
 }
 
-void watch(int fd, short events, bool edges)
+void watch_for(struct thread *t, int fd, short events, bool edges)
 {
-	struct epoll_watch *w = &self()->watch;
+	struct epoll_watch *w = &t->watch;
 
 	enter("epoll_ctl", fd);
 	*w = (struct epoll_watch){.socket = socket_of(fd), .events = events, .edges = edges};
 	w->ready = kernel_poll(&world.kernel, w->socket) & (events | ALWAYS);
 	leave("epoll_ctl", fd, 0);
+}
+
+void watch(int fd, short events, bool edges)
+{
+	watch_for(self(), fd, events, edges);
 }
 
 short wait_for_watch(void)

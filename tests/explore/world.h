@@ -18,7 +18,7 @@
 #ifndef WEIR_TESTS_EXPLORE_WORLD_H
 #define WEIR_TESTS_EXPLORE_WORLD_H
 
-#include "endpoint/endpoint.h"
+#include "endpoint/waiter.h"
 #include "kernel.h"
 #include "pipe/lone.h"
 
@@ -93,6 +93,8 @@ struct thread {
 		bool edges;
 		bool ready;
 	} watch;
+	struct weir_waiter waiter;  /* for that entry, where memory answers for it */
+	bool by_kernel;             /* the kernel does from now on */
 	struct store stores[STORES_MAX];
 	uint32_t stores_count;
 	unsigned char log[LOG_MAX]; /* bytes that it has read */
@@ -240,6 +242,7 @@ static inline uint32_t tid_of(int thread)
 
 /* An entry of its own in a set of its own: epoll_ctl, epoll_wait without a timeout. */
 void watch(int fd, short events, bool edges);
+void watch_for(struct thread *t, int fd, short events, bool edges);
 short wait_for_watch(void);
 void shut_down(int fd, int how);
 void close_end(int fd);

@@ -10,8 +10,8 @@
  *	run            the searches, and what each must find
  *	alone.pml      a model of its own: lone threads that take no locks (src/pipe/lock.c)
  *
- * Threads: writers and readers that block, poll, or watch (epoll, level and edge); a
- * handler that interrupts its thread at any step; a killer. Each thread is a process
+ * Threads: writers and readers that block, poll, watch (epoll, level and edge), or wait in a
+ * loop (waiter.c, src/hooks/loop*.c), and who ends the loop; a handler that interrupts its thread at any step; a killer. Each thread is a process
  * with a descriptor of its own.
  *
  * Properties. R and W are watched in every state while nobody was killed (until the next
@@ -71,6 +71,10 @@ c_code {
 #define POLLING 2
 #define LEVEL 3
 #define EDGE 4
+#define LOOP 5                      /* epoll, level, and memory answers */
+#define LOOP_EDGE 6
+#define LOOP_LEFT 7                 /* the same, and does not read what it is told of first */
+#define HAS_EDGES (how == EDGE || how >= LOOP_EDGE)
 
 /* Reads `quota` bytes in calls of `most`, or until the end. */
 proctype reader(byte how, most, quota) THREAD
@@ -83,6 +87,7 @@ proctype reader(byte how, most, quota) THREAD
 	if
 	:: how == LEVEL -> watch_input(WATCH_INPUT)
 	:: how == EDGE -> watch_input(WATCH_INPUT | WATCH_EDGES)
+	:: how >= LOOP -> seen_tail = NOT_TOLD; known = 1; event_in = event_in || POLLIN
 	:: else
 	fi;
 	do
@@ -97,13 +102,20 @@ proctype reader(byte how, most, quota) THREAD
 		:: how == EDGE && got != most ->
 			waits[me] = FOR_INPUT;
 			atomic { (event_in && POLLIN) || writers == 0 -> event_in = 0; waits[me] = RUNNING }
-		:: how == EDGE && got == most
+		:: how == LOOP -> loop_input(0)
+		:: how >= LOOP_EDGE && got != most ->
+			loop_input(1);
+			if
+			:: how == LOOP_LEFT && seen_tail == 1 && known -> loop_input(1)
+			:: else
+			fi
+		:: HAS_EDGES && got == most
 		fi;
 		receive(most, (how != BLOCKING));
 		if
 		:: got == ENDED -> break
 		:: got == WOULD_BLOCK ->
-			assert(!alone || how == EDGE || untrue_event)
+			assert(!alone || HAS_EDGES || untrue_event)
 		:: else -> sum = sum + got
 		fi
 	od;
@@ -127,6 +139,7 @@ proctype writer(byte how, most) THREAD
 
 	if
 	:: how == LEVEL || how == EDGE -> watch_room()
+	:: how == LOOP_EDGE -> seen_fills = NOT_TOLD; watch_room()
 	:: else
 	fi;
 	do
@@ -141,10 +154,11 @@ proctype writer(byte how, most) THREAD
 		:: how == EDGE ->
 			waits[me] = FOR_POLLED_ROOM;
 			atomic { (event_out && POLLOUT) || readers == 0 -> event_out = 0; waits[me] = RUNNING }
+		:: how == LOOP_EDGE -> loop_room()
 		fi;
 		send((how == LEVEL -> 1 : left), (how != BLOCKING));
 		left = left - moved;
-		assert(moved > 0 || error == BROKEN || !alone || how == EDGE || untrue_event);
+		assert(moved > 0 || error == BROKEN || !alone || HAS_EDGES || untrue_event);
 		if
 		:: error == BROKEN -> broken = 1; break
 		:: else
@@ -159,6 +173,20 @@ proctype writer(byte how, most) THREAD
 		waits[me] = DONE;
 		moved = 0
 	}
+}
+
+/* Another thread of the reader's process comes into its loop. */
+proctype ender(bit edges)
+{
+	LOCALS;
+	KEPT
+	byte me = _pid;
+
+	if
+	:: known -> loop_ends(edges)
+	:: !known
+	fi;
+	waits[me] = DONE
 }
 
 /* A signal's handler interrupts a thread at any step and writes a byte. */

@@ -41,6 +41,12 @@ byte need[THREADS_MAX + 1];
 
 byte sent, received;                /* bytes of which a call said so */
 
+/* Who waits in a loop (waiter.h): is there one; does memory answer for it; what it was told
+ * of last. */
+#define NOT_TOLD 255
+bit loops, known;
+byte seen_tail, fills, seen_fills;
+
 /* weir_pipe_room, as the holder of the writer lock sees it. */
 #define USED_BY_WRITER (OWN(tail) - OWN_HEAD)
 #define ROOM_BY_WRITER (USED_BY_WRITER < limit -> limit - USED_BY_WRITER : 0)
@@ -48,7 +54,7 @@ byte sent, received;                /* bytes of which a call said so */
 /* What every thread needs. A handler has `me` of the thread that it interrupts. */
 #define LOCALS \
 	byte n, at, used, room, wake, error, was, got, moved, aside_done; \
-	bit keep, drained, owed, watched, force
+	bit keep, drained, owed, watched, force, again
 
 /* lock, recover_writer */
 inline recover_writer()
@@ -166,6 +172,10 @@ inline bell_saturate(how, wanted)
 {
 	d_step {
 		was = OWN(saturated);
+		if
+		:: loops && (was == FLOWING || !MUTANT(FILLS_COUNTED_ONCE)) -> fills++
+		:: else
+		fi;
 		if
 		:: (was == FLOWING && (waiting == 0 || MUTANT(WAKE_AT_FORGOTTEN))) ||
 		   (wanted < OWN(wake_at) && !MUTANT(WAKE_AT_OF_FIRST)) ->
@@ -511,7 +521,7 @@ inline look_without_lock()
 	d_step { used = (at > head -> at - head : 0); at = 0 }
 }
 
-/* settle_empty with lock_both. `owed`: there is something to do at once. */
+/* settle_empty with weir_wait_lock. `owed`: there is something to do at once. */
 inline settle_empty()
 {
 	lock_reader();
@@ -701,4 +711,145 @@ inline watch_room()
 	event_out = POLLOUT;
 	watch = watch | WATCH_ROOM;
 	make_room_exact()
+}
+
+/* weir_waiter_known for input: `owed`: it is told. Others tell of what they know. */
+inline loop_knows_input(edges)
+{
+	at = tail;
+	was = at;
+	d_step { used = (at > head -> at - head : 0); at = 0 };
+	d_step {
+		owed = known && used > 0 && (!(edges) || was != seen_tail);
+		if
+		:: owed -> seen_tail = was
+		:: else
+		fi;
+		was = 0;
+		used = 0
+	}
+}
+
+/* weir_waiter_may_sleep. `owed`: there is something to tell. */
+inline loop_settles(edges)
+{
+	lock_reader();
+	lock_writer();
+	if
+	:: USED_BY_WRITER == 0 && !MUTANT(LOOP_LEAVES_BELLS) -> bell_settle()
+	:: USED_BY_WRITER == 0 && MUTANT(LOOP_LEAVES_BELLS)
+	:: USED_BY_WRITER > 0 && (!(edges) || OWN(tail) != seen_tail) ->
+		owed = !MUTANT(LOOP_LEAVES_NEWS)
+	:: USED_BY_WRITER > 0 && (edges) && OWN(tail) == seen_tail ->
+		watch = (MUTANT(LOOP_LEAVES_BYTES) -> watch : watch | WATCH_INPUT | WATCH_EDGES)
+	fi;
+	unlock_writer();
+	unlock_reader()
+}
+
+/* has_input of waiter.c */
+inline loop_has_input()
+{
+	look_without_lock();
+	if
+	:: used == 0 && (watch & WATCH_INPUT) && !MUTANT(LOOP_DROPS_EARLY_BELL) ->
+		lock_writer();
+		unlock_writer();
+		look_without_lock()
+	:: else
+	fi
+}
+
+/* weir_waiter_true for input: `owed`: it is told. */
+inline loop_is_true(edges)
+{
+	loop_has_input();
+	d_step {
+		owed = used > 0 && (!(edges) || tail != seen_tail);
+		if
+		:: owed -> seen_tail = tail
+		:: else
+		fi;
+		used = 0
+	}
+}
+
+/* epoll_wait of loop_wait.c, of an entry for input */
+inline loop_input(edges)
+{
+	do
+	:: loop_knows_input(edges);
+	   if
+	   :: !owed && known -> loop_settles(edges);
+		if
+		:: owed -> owed = 0; again = 1
+		:: else
+		fi
+	   :: else
+	   fi;
+	   if
+	   :: owed -> break
+	   :: !owed && again -> again = 0
+	   :: else ->
+		waits[me] = FOR_INPUT;
+		if
+		:: atomic { (edges) && ((event_in && POLLIN) || writers == 0) -> event_in = 0; waits[me] = RUNNING }
+		:: atomic { !(edges) && POLLIN -> waits[me] = RUNNING }
+		fi;
+		if
+		:: writers == 0 -> break
+		:: else -> loop_is_true(edges)
+		fi;
+		if
+		:: owed -> break
+		:: else
+		fi
+	   fi
+	od;
+	owed = 0
+}
+
+/* The same for room, with edges: the kernel is always told of it. */
+inline loop_room()
+{
+	do
+	:: was = fills;
+	   room_without_lock();
+	   if
+	   :: room >= WRITABLE_ROOM && was != seen_fills -> seen_fills = was; break
+	   :: else
+	   fi;
+	   waits[me] = FOR_POLLED_ROOM;
+	   atomic { (event_out && POLLOUT) || readers == 0 -> event_out = 0; waits[me] = RUNNING };
+	   was = fills;
+	   room_without_lock();
+	   if
+	   :: readers == 0 -> break
+	   :: readers > 0 && room < WRITABLE_ROOM -> make_room_exact()
+	   :: readers > 0 && room >= WRITABLE_ROOM && was != seen_fills -> seen_fills = was; break
+	   :: else
+	   fi
+	od;
+	skip;
+	d_step { room = 0; was = 0 }
+}
+
+/* weir_loop_give_up, by another thread of the process */
+inline loop_ends(edges)
+{
+	watch = watch | ((edges) -> WATCH_INPUT | WATCH_EDGES : WATCH_INPUT);
+	if
+	:: MUTANT(LOOP_ENDS_WITHOUT_LOCK) -> make_input_exact()
+	:: else -> settle_if_empty()
+	fi;
+	known = 0;
+	look_without_lock();
+	d_step {
+		if
+		:: (edges) && used > 0 && tail != seen_tail && !MUTANT(LOOP_ENDS_WITHOUT_EDGE) ->
+			event_in = event_in || POLLIN
+		:: else
+		fi;
+		used = 0
+	}
 }

@@ -187,6 +187,64 @@
 			run writer(POLLING, 1);
 			run reader(BLOCKING, 1, 1);
 			run reader(POLLING, 1, 1)
+		:: scenario == 31 -> /* loop */
+			START(1, 1);
+			limit = 2;
+			loops = 1;
+			alone = 1;
+			run writer(BLOCKING, 3);
+			run reader(LOOP, 1, 9)
+		:: scenario == 32 -> /* loop_edge */
+			START(1, 1);
+			limit = 2;
+			loops = 1;
+			run writer(BLOCKING, 3);
+			run reader(LOOP_EDGE, 4, 9)
+		:: scenario == 33 -> /* loop_writers */
+			START(2, 1);
+			limit = 2;
+			loops = 1;
+			run writer(BLOCKING, 1);
+			run writer(BLOCKING, 1);
+			run reader(LOOP_EDGE, 4, 9)
+		:: scenario == 34 -> /* loop_left */
+			START(2, 1);
+			limit = 2;
+			loops = 1;
+			run writer(BLOCKING, 1);
+			run writer(BLOCKING, 1);
+			run reader(LOOP_LEFT, 4, 9)
+		:: scenario == 35 -> /* loop_ends */
+			START(1, 2);
+			readers = 1;
+			limit = 2;
+			loops = 1;
+			run writer(BLOCKING, 2);
+			run reader(LOOP_EDGE, 4, 9);
+			run ender(1)
+		:: scenario == 36 -> /* loop_ends_level */
+			START(1, 2);
+			readers = 1;
+			limit = 2;
+			loops = 1;
+			alone = 1;
+			run writer(BLOCKING, 2);
+			run reader(LOOP, 1, 9);
+			run ender(0)
+		:: scenario == 37 -> /* loop_room */
+			START(1, 1);
+			limit = 1;
+			loops = 1;
+			run writer(LOOP_EDGE, 3);
+			run reader(BLOCKING, 1, 9)
+		:: scenario == 38 -> /* loop_killed */
+			START(2, 1);
+			limit = 2;
+			loops = 1;
+			run writer(BLOCKING, 1);
+			run writer(BLOCKING, 1);
+			run reader(LOOP_EDGE, 4, 9);
+			run killer()
 #ifdef HANDLERS
 		:: scenario == 51 -> /* handler_writer */
 			START(1, 1);

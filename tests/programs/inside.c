@@ -547,6 +547,24 @@ CASE(fault_wakes_reader)
 	worker_join(&w);
 }
 
+/* What memory has told of is held back before it was read: the edge comes again. */
+CASE(an_edge_that_was_told_comes_again_after_a_hold)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET}, got;
+	int sv[2], epfd = epoll_create1(0);
+	char byte;
+	if (!weir_active())
+		return;
+	pair_open(sv, SOCK_NONBLOCK);
+	CHECK_EQ(epoll_ctl(epfd, EPOLL_CTL_ADD, sv[1], &event), 0);
+	say(sv[0], "x");
+	CHECK_EQ(epoll_wait(epfd, &got, 1, 19000), 1);
+	CHECK_EQ(weir_fault(sv[1], "read:delay=30ms:times=1"), 0);
+	CHECK_FAILS(read(sv[1], &byte, 1), EAGAIN);
+	CHECK_EQ(epoll_wait(epfd, &got, 1, 19000), 1);
+	hear(sv[1], "x");
+}
+
 CASE(across_fork)
 {
 	int sv[2];

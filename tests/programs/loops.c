@@ -477,6 +477,7 @@ CASE(a_signal_that_is_let_in_ends_the_wait)
 
 /* ---- one loop that is always ready ---- */
 
+/* Of a program that counts what it asks the kernel for (readiness.bats). */
 CASE(a_ready_loop)
 {
 	struct epoll_event event;

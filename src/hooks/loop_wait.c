@@ -1,0 +1,328 @@
+#include <limits.h>
+#include <pthread.h>
+
+#include "endpoint/bare.h"
+#include "hooks/deadline.h"
+#include "hooks/loop.h"
+#include "hooks/pieces.h"
+#include "pair/board.h"
+
+enum {
+	ASK_EVERY = 64,             /* answers from memory until the kernel is asked as well */
+	VAIN_MAX = 64,              /* waits in a row that end for nothing */
+};
+
+static struct weir_numbers *board_of(const struct weir_loop *l)
+{
+	uint32_t board = load32_relaxed(&l->board);
+
+	return board ? &weir_session.boards[board - 1].ready : NULL;
+}
+
+/* An entry that memory answers for, or NULL. */
+static struct weir_entry *known_entry(const struct weir_loop *l, int fd, struct weir_end *end)
+{
+	if (fd < 0 || !weir_is_entered_in(fd, weir_loop_fd(l)) ||
+	    !load32_acquire(&weir_entries[fd].known) || !weir_end_of(fd, end) ||
+	    !weir_entry_is_of(fd, end))
+		return NULL;
+	return &weir_entries[fd];
+}
+
+static bool is_told(const struct weir_loop *l, const struct weir_entry *e)
+{
+	return load32_relaxed(&e->told) == load32_relaxed(&l->round);
+}
+
+static void note_told(const struct weir_loop *l, struct weir_entry *e)
+{
+	store32_relaxed(&e->told, load32_relaxed(&l->round));
+}
+
+/* ---- from memory ---- */
+
+/* What writers have said is to be looked at. */
+static void take_word(struct weir_loop *l)
+{
+	struct weir_numbers *board = board_of(l);
+
+	for (uint32_t n = 0; board && (n = numbers_next(board, n)) < WEIR_NUMBERS; n++) {
+		numbers_remove(board, n);
+		numbers_add(&l->live, n);
+	}
+}
+
+/* What memory knows of one. Levels are looked at again as long as they are so. Who hangs up,
+ * or is carried by the kernel, is the kernel's to tell of for good. */
+static int look_at(struct weir_loop *l, int fd, struct weir_entry **found)
+{
+	struct weir_end end;
+	struct weir_entry *e = *found = known_entry(l, fd, &end);
+	int known = 0;
+
+	if (e && is_told(l, e))
+		return 0;
+	if (e)
+		known = weir_waiter_known(&e->waiter, &end);
+	if (known == WEIR_UNKNOWN) {
+		weir_loop_give_up(l, fd, &end);
+		store32_relaxed(&l->ask, 1);
+	}
+	if (known > 0 && !(load32_relaxed(&e->waiter.events) & WEIR_EDGES))
+		return known;
+	numbers_remove(&l->live, (uint32_t)fd);
+	if (e && known >= 0)
+		numbers_add(&l->stale, (uint32_t)fd);
+	return known;
+}
+
+/* The next number to look at from `from` on, once around from `first`; WEIR_NUMBERS: none. */
+static uint32_t next_live(struct weir_loop *l, uint32_t from, uint32_t first, bool *wrapped)
+{
+	uint32_t fd = numbers_next(&l->live, from);
+
+	if (fd == WEIR_NUMBERS && !*wrapped) {
+		*wrapped = true;
+		fd = numbers_next(&l->live, 0);
+	}
+	return *wrapped && fd >= first ? WEIR_NUMBERS : fd;
+}
+
+/* Each entry once, beginning behind the one that was told of last. Gives how many. */
+static int collect(struct weir_loop *l, struct epoll_event *events, int max)
+{
+	uint32_t first = l->next;
+	bool wrapped = false;
+	struct weir_entry *e;
+	int n = 0;
+
+	take_word(l);
+	for (uint32_t fd = first; n < max; fd++) {
+		fd = next_live(l, fd, first, &wrapped);
+		if (fd == WEIR_NUMBERS)
+			break;
+		int known = look_at(l, (int)fd, &e);
+		if (known <= 0)
+			continue;
+		events[n].events = (uint32_t)known;
+		events[n++].data.u64 = load64_relaxed(&e->data);
+		note_told(l, e);
+		l->next = (fd + 1) % WEIR_NUMBERS;
+	}
+	l->full = n == max;
+	return n;
+}
+
+/* ---- from the kernel ---- */
+
+/* What is left of an event of an entry that memory answered for once: the kernel may have said
+ * it before the end was exact, or have an edge that memory has told of. */
+static uint32_t leave_out_told(int fd, uint32_t events)
+{
+	struct weir_end end;
+
+	if (fd < 0 || !load32_relaxed(&weir_entries[fd].leftover) || !weir_end_of(fd, &end) ||
+	    !weir_entry_is_of(fd, &end))
+		return events;
+	return weir_waiter_true(&weir_entries[fd].waiter, &end, events);
+}
+
+/* What is left of one. All that the kernel tells of may have a bell. */
+static uint32_t true_events(struct weir_loop *l, const struct epoll_event *event)
+{
+	int fd = weir_entry_find(weir_loop_fd(l), event->data.u64);
+	struct weir_end end;
+	struct weir_entry *e = known_entry(l, fd, &end);
+
+	if (!e)
+		return leave_out_told(fd, event->events);
+	numbers_add(&l->stale, (uint32_t)fd);
+	if (is_told(l, e))
+		return 0;
+	uint32_t left = weir_waiter_true(&e->waiter, &end, event->events);
+	if (left) {
+		note_told(l, e);
+		numbers_add(&l->live, (uint32_t)fd);
+	}
+	return left;
+}
+
+/* Of what the kernel said, what the program may hear. */
+static int keep_true(struct weir_loop *l, struct epoll_event *events, int count)
+{
+	int kept = 0;
+
+	for (int i = 0; i < count; i++) {
+		struct epoll_event event = events[i];
+		event.events = true_events(l, &event);
+		if (event.events != 0)
+			events[kept++] = event;
+	}
+	return kept;
+}
+
+/* Once of each entry. */
+int weir_loop_leave_out_told(int epfd, struct epoll_event *events, int count)
+{
+	int kept = 0;
+
+	for (int i = 0; i < count; i++) {
+		int fd = weir_entry_find(epfd, events[i].data.u64);
+		struct epoll_event event = events[i];
+		event.events = leave_out_told(fd, event.events);
+		if (fd >= 0)
+			store32_relaxed(&weir_entries[fd].leftover, 0);
+		if (event.events != 0)
+			events[kept++] = event;
+	}
+	return kept;
+}
+
+/* ---- before a sleep ---- */
+
+/* True: nobody rings in vain for this one, or what is told of it is told by the kernel. */
+static bool settle_one(struct weir_loop *l, int fd)
+{
+	struct weir_end end;
+	struct weir_entry *e = known_entry(l, fd, &end);
+	int may = e ? weir_waiter_may_sleep(&e->waiter, &end) : 1;
+
+	if (may == WEIR_UNKNOWN)
+		weir_loop_give_up(l, fd, &end);
+	return may != 0;
+}
+
+/* Receives the bells that nobody needs. False: there is something to tell after all. */
+static bool settle(struct weir_loop *l)
+{
+	bool may = true;
+
+	for (uint32_t fd = 0; (fd = numbers_next(&l->stale, fd)) < WEIR_NUMBERS; fd++) {
+		numbers_remove(&l->stale, fd);
+		if (settle_one(l, (int)fd))
+			continue;
+		numbers_add(&l->live, fd);
+		may = false;
+	}
+	return may;
+}
+
+/* ---- epoll_wait ---- */
+
+/* Without waiting. Where what is not so leaves no place for what is, it is taken away. */
+static int ask_kernel(struct weir_loop *l, struct epoll_event *events, int max)
+{
+	int saved = errno, kept = 0;
+
+	for (int i = 0; i < 2 && kept == 0; i++) {
+		int n = weir_real()->epoll_wait(weir_loop_fd(l), events, max, 0);
+		kept = n > 0 ? keep_true(l, events, n) : 0;
+		if (n < max || load32_relaxed(&l->others) == 0)
+			break;
+		settle(l);
+	}
+	errno = saved;
+	return kept;
+}
+
+/* What is there. Where memory had more than there was place, the kernel has its turn first, so
+ * that nobody starves. `at_once`: nobody will wait. */
+static int tell_at_once(struct weir_loop *l, struct epoll_event *events, int max, bool at_once)
+{
+	uint32_t round = load32_relaxed(&l->round);
+	bool ask = load32_relaxed(&l->others) > 0 || load32_relaxed(&l->ask) || round % ASK_EVERY == 0;
+	bool first = ask && l->full;
+	int n = 0;
+
+	store32_relaxed(&l->ask, 0);
+	if (first)
+		n = ask_kernel(l, events, max);
+	n += collect(l, events + n, max - n);
+	ask |= load32_relaxed(&l->ask);
+	if (!first && n < max && (n > 0 ? ask : at_once))
+		n += ask_kernel(l, events + n, max - n);
+	return n;
+}
+
+static bool is_at_once(const struct timespec *timeout)
+{
+	return timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
+}
+
+/* One sleep in the kernel, unless there is something to tell. Gives how many were told of, or
+ * -1 with errno; 0 also where the kernel woke it for nothing. */
+static int sleep_once(struct weir_loop *l, struct epoll_event *events, int max, uint64_t ns,
+                      const sigset_t *mask)
+{
+	int n = collect(l, events, max);
+
+	while (n == 0 && !settle(l))
+		n = collect(l, events, max);
+	if (n > 0)
+		return n;
+	n = weir_epoll_wait_ns(weir_loop_fd(l), events, max, ns, mask);
+	return n > 0 ? keep_true(l, events, n) : n;
+}
+
+/* As long as it takes. What the kernel goes on to say, and nobody here believes, the program
+ * is to judge. */
+static int sleep_until(struct weir_loop *l, struct epoll_event *events, int max,
+                       uint64_t deadline, const sigset_t *mask)
+{
+	for (int vain = 0;; vain++) {
+		if (vain == VAIN_MAX)
+			weir_loop_end(l);
+		int n = sleep_once(l, events, max, weir_time_left(deadline), mask);
+		if (n != 0 || weir_time_left(deadline) == 0)
+			return n;
+	}
+}
+
+static int sleep_in_pieces(struct weir_loop *l, struct epoll_event *events, int max,
+                           uint64_t deadline, const sigset_t *mask)
+{
+	struct weir_pieces pieces;
+	int n;
+
+	weir_pieces_begin(&pieces, mask);
+	pthread_cleanup_push(weir_pieces_end, &pieces);
+	n = sleep_until(l, events, max, deadline, pieces.let_in);
+	pthread_cleanup_pop(1);
+	return n;
+}
+
+static int sleep_on(struct weir_loop *l, struct epoll_event *events, int max,
+                    const struct timespec *timeout, const sigset_t *mask)
+{
+	uint64_t deadline = weir_deadline(timeout);
+
+	int n = sleep_once(l, events, max, weir_time_left(deadline), mask);
+	if (n != 0 || weir_time_left(deadline) == 0)
+		return n;
+	return sleep_in_pieces(l, events, max, deadline, mask);
+}
+
+/* One that left by a jump, or was cancelled, counts as inside. */
+static bool enter(struct weir_loop *l)
+{
+	if (add32_ordered(&l->inside, 1) == 0 && !weir_is_bare() && !load32_acquire(&l->over))
+		return true;
+	weir_loop_end(l);
+	add32_ordered(&l->inside, UINT32_MAX);
+	return false;
+}
+
+bool weir_loop_wait(struct weir_loop *l, struct epoll_event *events, int max,
+                    const struct timespec *timeout, const sigset_t *mask, int *result)
+{
+	if (max <= 0 || (size_t)max > INT_MAX / sizeof(*events) || (uintptr_t)events < 4096 ||
+	    !enter(l))
+		return false;
+	pthread_testcancel();
+	store32_relaxed(&l->round, load32_relaxed(&l->round) + 1);
+	*result = tell_at_once(l, events, max, is_at_once(timeout));
+	if (*result == 0 && !is_at_once(timeout))
+		*result = sleep_on(l, events, max, timeout, mask);
+	add32_ordered(&l->inside, UINT32_MAX);
+	return true;
+}
