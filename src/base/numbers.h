@@ -29,13 +29,15 @@ static inline void numbers_mark_word(struct weir_numbers *set, uint32_t word)
 }
 
 /* The bit is set without a look at it: a load could pass by the stores that it tells of, and
- * see one that is being taken out. */
-static inline void numbers_add(struct weir_numbers *set, uint32_t number)
+ * see one that is being taken out. True where it was not there. */
+static inline bool numbers_add(struct weir_numbers *set, uint32_t number)
 {
 	uint32_t word = number % WEIR_NUMBERS / 64;
+	uint64_t bit = UINT64_C(1) << number % 64;
+	bool is_new = !(or64_ordered(&set->word[word], bit) & bit);
 
-	or64_ordered(&set->word[word], UINT64_C(1) << number % 64);
 	numbers_mark_word(set, word);
+	return is_new;
 }
 
 /* What the number stands for is looked at after that, so that it is seen, or added again. */

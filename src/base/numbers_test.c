@@ -31,8 +31,9 @@ static void in_order(void)
 
 static void from_the_middle(void)
 {
-	numbers_add(&set, 70);
-	numbers_add(&set, 5);
+	CHECK(numbers_add(&set, 70));
+	CHECK(numbers_add(&set, 5));
+	CHECK(!numbers_add(&set, 70));
 	CHECK_EQ(numbers_next(&set, 6), 70);
 	CHECK_EQ(numbers_next(&set, 70), 70);
 	CHECK_EQ(numbers_next(&set, 71), WEIR_NUMBERS);

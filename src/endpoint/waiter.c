@@ -37,7 +37,7 @@ bool weir_waiter_has_news(const struct weir_waiter *w, const struct weir_end *en
 }
 
 /* What decides whether there is news at an edge. Of room it is looked up before the room is:
- * what changes meanwhile is news again. */
+ * what changes meanwhile is news again. Who waits for levels spares the processor these lines. */
 struct sight {
 	uint64_t tail, head;
 	uint32_t fills, shuts;
@@ -84,18 +84,33 @@ static void tell(struct weir_waiter *w, const struct sight *now, uint32_t known)
 		store32_relaxed(&w->seen_fills, now->fills);
 }
 
-int weir_waiter_known(struct weir_waiter *w, const struct weir_end *end)
+static int known_now(const struct weir_waiter *w, const struct weir_end *end, struct sight *now)
 {
 	uint32_t events = load32_acquire(&w->events);
-	struct sight now = look(end);
-	int known = weir_end_known(end, (short)(events & (INPUT | ROOM)));
 
-	if (known == WEIR_UNKNOWN || !(events & EPOLLET))
+	if (events & EPOLLET)
+		*now = look(end);
+	int known = weir_end_known(end, (short)(events & (INPUT | ROOM)));
+	if (known == WEIR_UNKNOWN || !(events & EPOLLET) || is_news(w, end, now, (uint32_t)known))
 		return known;
-	if (!is_news(w, end, &now, (uint32_t)known))
-		return now.shuts == load32_relaxed(&w->seen_shuts) ? 0 : WEIR_UNKNOWN;
-	tell(w, &now, (uint32_t)known);
+	return now->shuts == load32_relaxed(&w->seen_shuts) ? 0 : WEIR_UNKNOWN;
+}
+
+int weir_waiter_known(struct weir_waiter *w, const struct weir_end *end)
+{
+	struct sight now = {0};
+	int known = known_now(w, end, &now);
+
+	if (known > 0 && has_edges(w))
+		tell(w, &now, (uint32_t)known);
 	return known;
+}
+
+int weir_waiter_would(struct weir_waiter *w, const struct weir_end *end)
+{
+	struct sight now = {0};
+
+	return known_now(w, end, &now);
 }
 
 /* The same of an event of the kernel's: what came after that one, and was not read, is news

@@ -28,8 +28,10 @@ struct weir_waiter {
 /* It waits from now on: nothing was told yet. */
 void weir_waiter_begin(struct weir_waiter *w, const struct weir_end *end, uint32_t events);
 
-/* The events to tell now, 0 for none, as far as memory knows; WEIR_UNKNOWN: ask the kernel. */
+/* The events to tell now, 0 for none, as far as memory knows; WEIR_UNKNOWN: ask the kernel. The
+ * first tells of them, the second only looks. */
 int weir_waiter_known(struct weir_waiter *w, const struct weir_end *end);
+int weir_waiter_would(struct weir_waiter *w, const struct weir_end *end);
 
 /* Are there bytes to be told of, at an edge too? */
 bool weir_waiter_has_news(const struct weir_waiter *w, const struct weir_end *end);

@@ -8,12 +8,12 @@ static int duplicated(int old, int fd)
 {
 	struct weir_end end;
 
+	if (fd >= 0 && load32_relaxed(&weir_loops_made))
+		weir_loop_shared(old);
 	if (fd < 0 || weir_in_vfork_child())
 		return fd;
-	if (load32_relaxed(&weir_loops_made)) {
+	if (load32_relaxed(&weir_loops_made))
 		weir_loop_closes(fd, NULL, false);
-		weir_loop_shared(old);
-	}
 	if (weir_end_of(old, &end))
 		weir_table_enter_copy(fd, &end);
 	else

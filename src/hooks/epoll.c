@@ -126,7 +126,7 @@ static struct weir_loop *loop_of(int epfd)
 
 	if (!loop || weir_in_vfork_child())
 		return NULL;
-	if (__builtin_expect(!must_look(), 1))
+	if (__builtin_expect(!must_look() && !load32_relaxed(&loop->lent), 1))
 		return loop;
 	weir_loop_end(loop);
 	return NULL;

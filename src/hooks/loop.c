@@ -36,12 +36,15 @@ bool weir_loop_was(int epfd)
 static void begin(struct weir_loop *l, bool closes_on_exec)
 {
 	store32_relaxed(&l->over, 0);
+	store32_relaxed(&l->lent, 0);
 	store32_relaxed(&l->closes_on_exec, closes_on_exec);
 	store32_relaxed(&l->inside, 0);
+	store32_relaxed(&l->entries, 0);
 	store32_relaxed(&l->others, 0);
 	store32_relaxed(&l->ask, 1);
 	store32_relaxed(&l->leftovers, 0);
 	l->full = false;
+	l->stales = 0;
 	store32_relaxed(&weir_loops_made, 1);
 }
 
@@ -75,10 +78,24 @@ void weir_loop_leave_board(const struct weir_loop *l, int fd, const struct weir_
 	swap32_if(&end->in.pipe->board, word, 0);
 }
 
-void weir_loop_one_other_less(struct weir_loop *l)
+void weir_loop_one_more(struct weir_loop *l, bool known)
 {
-	if (load32_relaxed(&l->others) > 0)
-		add32_ordered(&l->others, UINT32_MAX);
+	add32_ordered(&l->entries, 1);
+	if (!known)
+		add32_ordered(&l->others, 1);
+}
+
+static void one_less(weir_word32 *count)
+{
+	if (load32_relaxed(count) > 0)
+		add32_ordered(count, UINT32_MAX);
+}
+
+void weir_loop_one_less(struct weir_loop *l, bool known)
+{
+	one_less(&l->entries);
+	if (!known)
+		one_less(&l->others);
 }
 
 /* An edge that nobody has told of yet, and for which no bell was rung, is made again. After
@@ -157,11 +174,25 @@ static void end_once(struct weir_loop *l)
 		weir_loop_end(l);
 }
 
+/* A vfork child may do nothing to its parent's ends, whose numbers may be other files' there.
+ * What is written from now on rings; the parent does the rest when it comes to the instance. */
+static void lend(struct weir_loop *l)
+{
+	struct weir_end end;
+
+	for (int fd = 0; fd < (int)load32_relaxed(&weir_entries_bound); fd++)
+		if (weir_is_entered_in(fd, weir_loop_fd(l)) && weir_end_of(fd, &end))
+			weir_pipe_watch(&end.in, WEIR_WATCH_INPUT | WEIR_WATCH_EDGES);
+	store32_ordered(&l->lent, 1);
+}
+
 void weir_loop_shared(int fd)
 {
 	struct weir_loop *l = any_loop_of(fd);
 
-	if (l)
+	if (l && weir_in_vfork_child())
+		lend(l);
+	else if (l)
 		end_once(l);
 }
 
@@ -226,10 +257,11 @@ static void entry_closes(int fd, const struct weir_end *end, bool last)
 		/* its events will come, with data that others may have */
 		weir_loop_give_up(l, fd, end);
 		end_once(l);
-	} else if (l && load32_relaxed(&weir_entries[fd].known)) {
-		weir_loop_leave_board(l, fd, end);
 	} else if (l) {
-		weir_loop_one_other_less(l);
+		bool known = load32_relaxed(&weir_entries[fd].known);
+		if (known)
+			weir_loop_leave_board(l, fd, end);
+		weir_loop_one_less(l, known);
 	}
 	weir_entry_forget(fd);
 }

@@ -30,18 +30,21 @@ enum {
 struct weir_loop {
 	weir_word32 fd;             /* + 1; 0: free */
 	weir_word32 over;           /* 1: the kernel answers; it has no known entries */
+	weir_word32 lent;           /* 1: a vfork child may take it along: it is to end */
 	weir_word32 closes_on_exec;
 	weir_word32 board;          /* where writers leave word (pair/board.h); 0: not yet */
 	weir_word32 inside;         /* threads in epoll_wait */
-	weir_word32 others;         /* entries that memory does not answer for; or more */
+	weir_word32 entries;        /* how many there are; or more */
+	weir_word32 others;         /* of them, those that memory does not answer for */
 	weir_word32 ask;            /* 1: the kernel may know of an edge */
 	weir_word32 leftovers;      /* 1: it may know of edges that were told */
 	weir_word32 round;          /* of the calls */
 	/* Of the thread that is inside. */
 	uint32_t next;              /* where to look first, in fairness */
-	bool full;                  /* memory had more to tell than there was place */
+	bool full;                  /* the kernel had as much to tell as there was place */
 	struct weir_numbers live;   /* descriptors that may have something to tell */
-	struct weir_numbers stale;  /* those of ends that may have bells that nobody needs */
+	struct weir_numbers stale;  /* those of ends that may have bells that nobody needs; ... */
+	uint32_t stales;            /* ... how many */
 };
 
 /* NULL where the instance is none. */
@@ -60,8 +63,9 @@ void weir_loop_end(struct weir_loop *l);
 /* Writers need not leave word of that end any more. */
 void weir_loop_leave_board(const struct weir_loop *l, int fd, const struct weir_end *end);
 
-/* An entry that memory did not answer for is gone. */
-void weir_loop_one_other_less(struct weir_loop *l);
+/* An entry is there, or gone, that memory answers for, or not. */
+void weir_loop_one_more(struct weir_loop *l, bool known);
+void weir_loop_one_less(struct weir_loop *l, bool known);
 
 /* Makes an end exact for the kernel, which watches it for these events of epoll's. */
 void weir_loop_watch(const struct weir_end *end, uint32_t events);

@@ -88,7 +88,7 @@ static int add_again(struct weir_loop *l, int fd, const struct weir_end *end,
 
 	if (result != 0)
 		return result;
-	add32_ordered(&l->others, 1);
+	weir_loop_one_more(l, false);
 	weir_entry_note(weir_loop_fd(l), fd, event);
 	if (end)
 		weir_loop_watch(end, event->events);
@@ -102,7 +102,7 @@ static int add_other(struct weir_loop *l, int fd, const struct weir_end *end,
 		weir_loop_watch(end, event->events);
 	int result = weir_real()->epoll_ctl(weir_loop_fd(l), EPOLL_CTL_ADD, fd, event);
 	if (result == 0) {
-		add32_ordered(&l->others, 1);
+		weir_loop_one_more(l, false);
 		weir_entry_note(weir_loop_fd(l), fd, event);
 	}
 	return result;
@@ -113,7 +113,9 @@ static int add_known(struct weir_loop *l, int fd, const struct weir_end *end,
 {
 	begin_known(l, fd, end, event);
 	int result = weir_real()->epoll_ctl(weir_loop_fd(l), EPOLL_CTL_ADD, fd, event);
-	if (result != 0) {
+	if (result == 0) {
+		weir_loop_one_more(l, true);
+	} else {
 		weir_loop_leave_board(l, fd, end);
 		weir_entry_forget(fd);
 	}
@@ -129,32 +131,37 @@ static int add(struct weir_loop *l, int fd, const struct weir_end *end, struct e
 	return add_other(l, fd, end, event);
 }
 
-/* Where the kernel refuses it, it knows what is so. */
-static int modify_known(struct weir_loop *l, int fd, const struct weir_end *end,
-                        struct epoll_event *event)
+/* Who is in epoll_wait now may be about to hear of what the entry was before. Who comes there
+ * meanwhile finds a thread. */
+static bool begin_anew(struct weir_loop *l, int fd, const struct weir_end *end,
+                       const struct epoll_event *event)
 {
-	begin_known(l, fd, end, event);
-	int result = weir_real()->epoll_ctl(weir_loop_fd(l), EPOLL_CTL_MOD, fd, event);
-	if (result != 0)
-		weir_loop_give_up(l, fd, end);
-	return result;
+	if (!swap32_if(&l->inside, 0, 1))
+		return false;
+	bool may = may_be_known(l, fd, end, event);
+	if (may)
+		begin_known(l, fd, end, event);
+	add32_ordered(&l->inside, UINT32_MAX);
+	return may;
 }
 
-/* Who is in epoll_wait now may be about to hear of what the entry was before. */
 static int modify(struct weir_loop *l, int fd, const struct weir_end *end,
                   struct epoll_event *event)
 {
 	bool here = weir_is_entered_in(fd, weir_loop_fd(l));
-	bool known = here && end && load32_relaxed(&weir_entries[fd].known);
+	bool was_known = here && end && load32_relaxed(&weir_entries[fd].known);
+	bool known = was_known && begin_anew(l, fd, end, event);
 
-	if (known && load32_acquire(&l->inside) == 0 && may_be_known(l, fd, end, event))
-		return modify_known(l, fd, end, event);
-	if (known)
+	if (!known)
+		has_own_data(l, fd, event->data.u64);
+	if (was_known && !known)
 		weir_loop_give_up(l, fd, end);
-	if (end)
+	if (end && !known)
 		weir_loop_watch(end, event->events);
 	int result = weir_real()->epoll_ctl(weir_loop_fd(l), EPOLL_CTL_MOD, fd, event);
-	if (result == 0 && here)
+	if (result != 0 && known) /* the kernel knows what is so */
+		weir_loop_give_up(l, fd, end);
+	else if (result == 0 && here && !known)
 		weir_entry_note(weir_loop_fd(l), fd, event);
 	return result;
 }
@@ -167,10 +174,10 @@ static int delete(struct weir_loop *l, int fd, const struct weir_end *end,
 	if (result != 0)
 		return result;
 	bool here = weir_is_entered_in(fd, weir_loop_fd(l));
-	if (here && end && load32_relaxed(&weir_entries[fd].known))
+	bool known = here && end && load32_relaxed(&weir_entries[fd].known);
+	if (known)
 		weir_loop_leave_board(l, fd, end);
-	else
-		weir_loop_one_other_less(l);
+	weir_loop_one_less(l, known);
 	if (here)
 		weir_entry_forget(fd);
 	return result;
@@ -179,6 +186,8 @@ static int delete(struct weir_loop *l, int fd, const struct weir_end *end,
 int weir_loop_control(struct weir_loop *l, int op, int fd, const struct weir_end *end,
                       struct epoll_event *event)
 {
+	if (fd >= WEIR_ENTRIES_MAX) /* its data are not known */
+		weir_loop_end(l);
 	if (op == EPOLL_CTL_DEL)
 		return delete(l, fd, end, event);
 	if ((uintptr_t)event < 4096 || (op != EPOLL_CTL_ADD && op != EPOLL_CTL_MOD))

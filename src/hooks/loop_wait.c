@@ -9,6 +9,7 @@
 
 enum {
 	ASK_EVERY = 64,             /* answers from memory until the kernel is asked as well */
+	FEW = 16,                   /* places for events: none of less may be lost, half of more */
 	VAIN_MAX = 64,              /* waits in a row that end for nothing */
 };
 
@@ -52,9 +53,14 @@ static void take_word(struct weir_loop *l)
 	}
 }
 
-/* What memory knows of one. Levels are looked at again as long as they are so. Who hangs up,
- * or is carried by the kernel, is the kernel's to tell of for good. */
-static int look_at(struct weir_loop *l, int fd, struct weir_entry **found)
+static void may_be_stale(struct weir_loop *l, int fd)
+{
+	l->stales += numbers_add(&l->stale, (uint32_t)fd);
+}
+
+/* What memory knows of one, which it tells of, or does not. Levels are looked at again as long as
+ * they are so. Who hangs up, or is carried by the kernel, is the kernel's to tell of for good. */
+static int look_at(struct weir_loop *l, int fd, bool tells, struct weir_entry **found)
 {
 	struct weir_end end;
 	struct weir_entry *e = *found = known_entry(l, fd, &end);
@@ -63,17 +69,30 @@ static int look_at(struct weir_loop *l, int fd, struct weir_entry **found)
 	if (e && is_told(l, e))
 		return 0;
 	if (e)
-		known = weir_waiter_known(&e->waiter, &end);
+		known = tells ? weir_waiter_known(&e->waiter, &end)
+		              : weir_waiter_would(&e->waiter, &end);
 	if (known == WEIR_UNKNOWN) {
 		weir_loop_give_up(l, fd, &end);
 		store32_relaxed(&l->ask, 1);
 	}
-	if (known > 0 && !(load32_relaxed(&e->waiter.events) & WEIR_EDGES))
+	if (known > 0 && !(tells && (load32_relaxed(&e->waiter.events) & WEIR_EDGES)))
 		return known;
 	numbers_remove(&l->live, (uint32_t)fd);
 	if (e && known >= 0)
-		numbers_add(&l->stale, (uint32_t)fd);
+		may_be_stale(l, fd);
 	return known;
+}
+
+/* Is there anything to tell? What only the kernel knows, it is let tell. */
+static bool has_any(struct weir_loop *l)
+{
+	struct weir_entry *e;
+	bool any = false;
+
+	take_word(l);
+	for (uint32_t fd = 0; (fd = numbers_next(&l->live, fd)) < WEIR_NUMBERS; fd++)
+		any |= look_at(l, (int)fd, false, &e) > 0;
+	return any;
 }
 
 /* The next number to look at from `from` on, once around from `first`; WEIR_NUMBERS: none. */
@@ -101,7 +120,7 @@ static int collect(struct weir_loop *l, struct epoll_event *events, int max)
 		fd = next_live(l, fd, first, &wrapped);
 		if (fd == WEIR_NUMBERS)
 			break;
-		int known = look_at(l, (int)fd, &e);
+		int known = look_at(l, (int)fd, true, &e);
 		if (known <= 0)
 			continue;
 		events[n].events = (uint32_t)known;
@@ -109,7 +128,6 @@ static int collect(struct weir_loop *l, struct epoll_event *events, int max)
 		note_told(l, e);
 		l->next = (fd + 1) % WEIR_NUMBERS;
 	}
-	l->full = n == max;
 	return n;
 }
 
@@ -136,7 +154,7 @@ static uint32_t true_events(struct weir_loop *l, const struct epoll_event *event
 
 	if (!e)
 		return leave_out_told(fd, event->events);
-	numbers_add(&l->stale, (uint32_t)fd);
+	may_be_stale(l, fd);
 	if (is_told(l, e))
 		return 0;
 	uint32_t left = weir_waiter_true(&e->waiter, &end, event->events);
@@ -197,6 +215,7 @@ static bool settle(struct weir_loop *l)
 {
 	bool may = true;
 
+	l->stales = 0;
 	for (uint32_t fd = 0; (fd = numbers_next(&l->stale, fd)) < WEIR_NUMBERS; fd++) {
 		numbers_remove(&l->stale, fd);
 		if (settle_one(l, (int)fd))
@@ -209,39 +228,61 @@ static bool settle(struct weir_loop *l)
 
 /* ---- epoll_wait ---- */
 
-/* Without waiting. Where what is not so leaves no place for what is, it is taken away. */
-static int ask_kernel(struct weir_loop *l, struct epoll_event *events, int max)
+/* Would what the kernel says, and is not so, take the place of what it alone knows? */
+static bool is_crowded(const struct weir_loop *l, int max)
 {
-	int saved = errno, kept = 0;
+	return load32_relaxed(&l->entries) > (uint32_t)max &&
+	       l->stales > (uint32_t)(max / FEW * FEW / 2);
+}
 
-	for (int i = 0; i < 2 && kept == 0; i++) {
-		int n = weir_real()->epoll_wait(weir_loop_fd(l), events, max, 0);
-		kept = n > 0 ? keep_true(l, events, n) : 0;
-		if (n < max || load32_relaxed(&l->others) == 0)
-			break;
+/* Without waiting. What was told of from memory may take the places, but not twice. */
+static int ask_kernel(struct weir_loop *l, struct epoll_event *events, int max, bool all)
+{
+	int saved = errno, kept = 0, n = max;
+
+	if (all && is_crowded(l, max))
 		settle(l);
+	for (int i = 0; i < 2 && kept == 0 && n == max; i++) {
+		n = weir_real()->epoll_wait(weir_loop_fd(l), events, max, 0);
+		kept = n > 0 ? keep_true(l, events, n) : 0;
 	}
 	errno = saved;
 	return kept;
 }
 
-/* What is there. Where memory had more than there was place, the kernel has its turn first, so
- * that nobody starves. `at_once`: nobody will wait. */
+/* The kernel first, which knows of most of what memory does; unless it has left no place the
+ * last time, so that nobody starves. */
+static int tell_with_kernel(struct weir_loop *l, struct epoll_event *events, int max, bool all)
+{
+	int n = l->full ? collect(l, events, max) : 0;
+	int asked = max - n > 0 ? ask_kernel(l, events + n, max - n, all) : 0;
+
+	l->full = asked == max;
+	n += asked;
+	return n + collect(l, events + n, max - n);
+}
+
+static bool must_ask(const struct weir_loop *l)
+{
+	return load32_relaxed(&l->others) > 0 || load32_relaxed(&l->ask) ||
+	       load32_relaxed(&l->round) % ASK_EVERY == 0;
+}
+
+/* What is there. `at_once`: nobody will wait. */
 static int tell_at_once(struct weir_loop *l, struct epoll_event *events, int max, bool at_once)
 {
-	uint32_t round = load32_relaxed(&l->round);
-	bool ask = load32_relaxed(&l->others) > 0 || load32_relaxed(&l->ask) || round % ASK_EVERY == 0;
-	bool first = ask && l->full;
+	bool ask = must_ask(l);
 	int n = 0;
 
 	store32_relaxed(&l->ask, 0);
-	if (first)
-		n = ask_kernel(l, events, max);
-	n += collect(l, events + n, max - n);
-	ask |= load32_relaxed(&l->ask);
-	if (!first && n < max && (n > 0 ? ask : at_once))
-		n += ask_kernel(l, events + n, max - n);
-	return n;
+	if (!ask)
+		n = collect(l, events, max);
+	else if (!has_any(l) && !at_once)
+		return 0;
+	if (n == max || (!ask && (n > 0 ? !load32_relaxed(&l->ask) : !at_once)))
+		return n;
+	bool all = at_once || load32_relaxed(&l->others) > 0;
+	return n + tell_with_kernel(l, events + n, max - n, all);
 }
 
 static bool is_at_once(const struct timespec *timeout)
@@ -249,10 +290,10 @@ static bool is_at_once(const struct timespec *timeout)
 	return timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
 }
 
-/* One sleep in the kernel, unless there is something to tell. Gives how many were told of, or
- * -1 with errno; 0 also where the kernel woke it for nothing. */
+/* One sleep in the kernel, unless there is something to tell, or a handler has run `since`. Gives
+ * how many were told of, or -1 with errno; 0 also where the kernel woke it for nothing. */
 static int sleep_once(struct weir_loop *l, struct epoll_event *events, int max, uint64_t ns,
-                      const sigset_t *mask)
+                      const sigset_t *mask, struct os_handled since)
 {
 	int n = collect(l, events, max);
 
@@ -260,6 +301,8 @@ static int sleep_once(struct weir_loop *l, struct epoll_event *events, int max, 
 		n = collect(l, events, max);
 	if (n > 0)
 		return n;
+	if (weir_was_interrupted(since, mask) < 0)
+		return -1;
 	n = weir_epoll_wait_ns(weir_loop_fd(l), events, max, ns, mask);
 	return n > 0 ? keep_true(l, events, n) : n;
 }
@@ -267,39 +310,42 @@ static int sleep_once(struct weir_loop *l, struct epoll_event *events, int max, 
 /* As long as it takes. What the kernel goes on to say, and nobody here believes, the program
  * is to judge. */
 static int sleep_until(struct weir_loop *l, struct epoll_event *events, int max,
-                       uint64_t deadline, const sigset_t *mask)
+                       uint64_t deadline, const sigset_t *mask, struct os_handled since)
 {
 	for (int vain = 0;; vain++) {
 		if (vain == VAIN_MAX)
 			weir_loop_end(l);
-		int n = sleep_once(l, events, max, weir_time_left(deadline), mask);
+		int n = sleep_once(l, events, max, weir_time_left(deadline), mask, since);
 		if (n != 0 || weir_time_left(deadline) == 0)
 			return n;
 	}
 }
 
 static int sleep_in_pieces(struct weir_loop *l, struct epoll_event *events, int max,
-                           uint64_t deadline, const sigset_t *mask)
+                           uint64_t deadline, const sigset_t *mask, struct os_handled since)
 {
 	struct weir_pieces pieces;
 	int n;
 
 	weir_pieces_begin(&pieces, mask);
 	pthread_cleanup_push(weir_pieces_end, &pieces);
-	n = sleep_until(l, events, max, deadline, pieces.let_in);
+	n = weir_was_interrupted(since, mask);
+	if (n == 0)
+		n = sleep_until(l, events, max, deadline, pieces.let_in, since);
 	pthread_cleanup_pop(1);
 	return n;
 }
 
 static int sleep_on(struct weir_loop *l, struct epoll_event *events, int max,
-                    const struct timespec *timeout, const sigset_t *mask)
+                    const struct timespec *timeout, const sigset_t *mask,
+                    struct os_handled since)
 {
 	uint64_t deadline = weir_deadline(timeout);
 
-	int n = sleep_once(l, events, max, weir_time_left(deadline), mask);
+	int n = sleep_once(l, events, max, weir_time_left(deadline), mask, since);
 	if (n != 0 || weir_time_left(deadline) == 0)
 		return n;
-	return sleep_in_pieces(l, events, max, deadline, mask);
+	return sleep_in_pieces(l, events, max, deadline, mask, since);
 }
 
 /* One that left by a jump, or was cancelled, counts as inside. */
@@ -315,6 +361,8 @@ static bool enter(struct weir_loop *l)
 bool weir_loop_wait(struct weir_loop *l, struct epoll_event *events, int max,
                     const struct timespec *timeout, const sigset_t *mask, int *result)
 {
+	struct os_handled since = os_handled();
+
 	if (max <= 0 || (size_t)max > INT_MAX / sizeof(*events) || (uintptr_t)events < 4096 ||
 	    !enter(l))
 		return false;
@@ -322,7 +370,7 @@ bool weir_loop_wait(struct weir_loop *l, struct epoll_event *events, int max,
 	store32_relaxed(&l->round, load32_relaxed(&l->round) + 1);
 	*result = tell_at_once(l, events, max, is_at_once(timeout));
 	if (*result == 0 && !is_at_once(timeout))
-		*result = sleep_on(l, events, max, timeout, mask);
+		*result = sleep_on(l, events, max, timeout, mask, since);
 	add32_ordered(&l->inside, UINT32_MAX);
 	return true;
 }

@@ -87,6 +87,8 @@ WEIR_EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_end(list);
 	if (__builtin_expect(fd == WEIR_INSIDE_FD && request == WEIR_INSIDE_REQUEST, 0))
 		return weir_give_inside(argument);
+	if (request == FIONCLEX)
+		weir_loop_shared(fd);
 	if (!weir_end_of(fd, &end))
 		return weir_real()->ioctl(fd, request, argument);
 	return control_marked(&end, request, argument);

@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 
-enum { PAIRS = 4, SOON_MS = 19000, PAUSE_US_MAX = 60 };
+enum { PAIRS = 4, SOON_MS = 19000, PAUSE_US_MAX = 60, INHERITED = 100 };
 
 static unsigned int rounds(unsigned int usual)
 {
@@ -278,6 +279,39 @@ static void by_waiting_elsewhere(struct loop *l)
 	readiness(l->sv[0][1]);
 }
 
+static void by_sending(struct loop *l)
+{
+	_Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int))];
+	struct iovec byte = {.iov_base = (char[]){'f'}, .iov_len = 1};
+	struct msghdr m = {.msg_iov = &byte, .msg_iovlen = 1, .msg_control = space,
+	                   .msg_controllen = sizeof(space)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	int sv[2], copy;
+
+	pair_open(sv, 0);
+	*c = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+	memcpy(CMSG_DATA(c), &l->ep, sizeof(int));
+	CHECK_EQ(sendmsg(sv[0], &m, 0), 1);
+	CHECK_EQ(recvmsg(sv[1], &m, 0), 1);
+	memcpy(&copy, CMSG_DATA(c), sizeof(int));
+	CHECK(copy != l->ep);
+	close(copy);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+static void by_taking_along(struct loop *l)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		dup2(l->ep, INHERITED);
+		execl("/bin/true", "true", NULL);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+}
+
 struct comer {
 	struct loop *loop;
 	void (*come)(struct loop *);
@@ -334,6 +368,8 @@ DISTURBED(by_changing)
 DISTURBED(by_entering_anew)
 DISTURBED(by_another_set)
 DISTURBED(by_waiting_elsewhere)
+DISTURBED(by_sending)
+DISTURBED(by_taking_along)
 
 CASE(level_by_waiting)
 {
@@ -382,6 +418,82 @@ CASE(two_threads_take_all)
 	}
 }
 
+/* A process and its child, too, which was made while the set was used. */
+static void two_processes_take_all(uint32_t events)
+{
+	atomic_long *by_all = mmap(NULL, sizeof(*by_all), PROT_READ | PROT_WRITE,
+	                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct loop l;
+	struct writer w = {.loop = &l, .state = 5, .count = rounds(400)};
+	pthread_t writer;
+	int status;
+
+	loop_open(&l, events);
+	say(l.sv[1][0], "a");
+	CHECK_EQ(loop_turn(&l), 1);
+	pid_t child = fork();
+	if (child > 0)
+		CHECK(pthread_create(&writer, NULL, write_all, &w) == 0);
+	while (*by_all < (long)w.count) {
+		struct epoll_event event;
+		int n = epoll_wait(l.ep, &event, 1, 50);
+		CHECK(n >= 0);
+		if (n > 0)
+			*by_all += empty(event.data.fd, true);
+	}
+	if (child == 0)
+		_exit(0);
+	pthread_join(writer, NULL);
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK_EQ(status, 0);
+}
+
+CASE(two_processes_take_all_of_levels)
+{
+	two_processes_take_all(EPOLLIN);
+}
+
+CASE(two_processes_take_all_of_edges)
+{
+	two_processes_take_all(EPOLLIN | EPOLLET);
+}
+
+/* Entries that are armed again after each event, by one thread while another waits. */
+static void *arm_again(void *argument)
+{
+	struct loop *l = argument;
+	struct epoll_event event;
+
+	for (;;) {
+		CHECK_EQ(epoll_wait(l->ep, &event, 1, SOON_MS), 1);
+		if (event.data.fd == l->sv[0][1])
+			return NULL;
+		taken += empty(event.data.fd, false);
+		ep_ctl(l->ep, EPOLL_CTL_MOD, event.data.fd, l->events);
+	}
+}
+
+CASE(entries_are_armed_again)
+{
+	struct loop l, shown;
+	struct writer w = {.loop = &shown, .state = 5, .count = rounds(400)};
+	pthread_t thread[2];
+
+	loop_open(&l, EPOLLIN | EPOLLONESHOT);
+	ep_ctl(l.ep, EPOLL_CTL_MOD, l.sv[0][1], EPOLLIN);
+	shown = l;
+	shown.sv[0][0] = l.sv[1][0];
+	taken = 0;
+	for (int k = 0; k < 2; k++)
+		CHECK(pthread_create(&thread[k], NULL, arm_again, &l) == 0);
+	write_all(&w);
+	while (taken < (long)w.count)
+		sched_yield();
+	say(l.sv[0][0], "z");
+	for (int k = 0; k < 2; k++)
+		pthread_join(thread[k], NULL);
+}
+
 /* ---- fairness ---- */
 
 CASE(what_weir_does_not_carry_has_its_turn)
@@ -401,6 +513,195 @@ CASE(what_weir_does_not_carry_has_its_turn)
 	}
 	CHECK(others >= 10);
 	CHECK(turns >= 10);
+}
+
+/* A bell that nobody needs, or an event that memory tells of too, takes no place of another. */
+CASE(each_that_is_ready_is_told_of)
+{
+	struct loop l;
+	struct epoll_event events[3];
+	int other = eventfd(1, 0);
+
+	loop_open(&l, EPOLLIN);
+	say(l.sv[0][0], "a");
+	CHECK_EQ(epoll_wait(l.ep, events, 3, SOON_MS), 1);
+	hear(l.sv[0][1], "a");
+	ep_ctl(l.ep, EPOLL_CTL_ADD, other, EPOLLIN);
+	say(l.sv[2][0], "c");
+	CHECK_EQ(epoll_wait(l.ep, events, 2, SOON_MS), 2);
+	say(l.sv[1][0], "b");
+	CHECK_EQ(epoll_wait(l.ep, events, 3, SOON_MS), 3);
+	CHECK_EQ(epoll_wait(l.ep, events, 3, SOON_MS), 3);
+	hear(l.sv[1][1], "b");
+	hear(l.sv[2][1], "c");
+	CHECK_EQ(epoll_wait(l.ep, events, 1, SOON_MS), 1);
+	CHECK_EQ(events[0].data.fd, other);
+	CHECK_EQ(epoll_wait(l.ep, events, 1, 0), 1);
+	CHECK_EQ(events[0].data.fd, other);
+}
+
+/* The kernel has as much to tell as there is place, and nothing of an edge whose bell was rung
+ * before. */
+CASE(an_edge_has_its_turn)
+{
+	struct loop l;
+	struct epoll_event events[6];
+	int other = eventfd(1, 0), turns = 0;
+
+	loop_open(&l, EPOLLIN | EPOLLET);
+	ep_ctl(l.ep, EPOLL_CTL_ADD, other, EPOLLIN);
+	for (int i = 0; i < 2; i++)
+		say(l.sv[i][0], "a");
+	CHECK_EQ(epoll_wait(l.ep, events, 6, SOON_MS), 3);
+	for (int i = 0; i < 2; i++)
+		hear(l.sv[i][1], "a");
+	CHECK_EQ(epoll_wait(l.ep, events, 6, 0), 1);
+	for (int i = 0; i < 2; i++)
+		say(l.sv[i][0], "b");
+	for (int i = 0; i < 20; i++) {
+		CHECK_EQ(epoll_wait(l.ep, events, 1, SOON_MS), 1);
+		turns += events[0].data.fd != other;
+	}
+	CHECK_EQ(turns, 2);
+}
+
+/* ---- what cannot be told apart, or is not known ---- */
+
+static void with_data(int ep, int operation, int fd, uint64_t data)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = data};
+	CHECK(epoll_ctl(ep, operation, fd, &event) == 0);
+}
+
+CASE(entries_with_the_same_data)
+{
+	struct loop l;
+	struct epoll_event events[4];
+	int ep = epoll_create(1), other = eventfd(0, 0);
+
+	loop_open(&l, EPOLLIN);
+	for (int i = 0; i < 2; i++)
+		with_data(ep, EPOLL_CTL_ADD, l.sv[i][1], 7);
+	with_data(ep, EPOLL_CTL_ADD, l.sv[2][1], 8);
+	with_data(ep, EPOLL_CTL_ADD, other, 9);
+	for (int i = 0; i < 3; i++)
+		say(l.sv[i][0], "a");
+	CHECK_EQ(epoll_wait(ep, events, 4, SOON_MS), 3);
+	for (int i = 0; i < 2; i++)
+		hear(l.sv[i][1], "a");
+	CHECK_EQ(epoll_wait(ep, events, 4, SOON_MS), 1);
+	CHECK_EQ(events[0].data.u64, 8);
+	with_data(ep, EPOLL_CTL_MOD, other, 8);
+	eventfd_write(other, 1);
+	CHECK_EQ(epoll_wait(ep, events, 4, SOON_MS), 2);
+	ep_ctl(ep, EPOLL_CTL_DEL, other, 0);
+	CHECK_EQ(epoll_wait(ep, events, 4, SOON_MS), 1);
+	CHECK_EQ(events[0].data.u64, 8);
+	hear(l.sv[2][1], "a");
+	CHECK_EQ(epoll_wait(ep, events, 4, 0), 0);
+}
+
+/* More than weir answers for. */
+CASE(many_sets)
+{
+	enum { SETS = 70 };
+	struct epoll_event event;
+	int ep[SETS], sv[2];
+
+	pair_open(sv, 0);
+	for (int i = 0; i < SETS; i++) {
+		ep[i] = epoll_create1(0);
+		ep_ctl(ep[i], EPOLL_CTL_ADD, sv[1], EPOLLIN);
+	}
+	for (int i = 0; i < SETS; i++) {
+		CHECK_EQ(epoll_wait(ep[i], &event, 1, 0), 0);
+		say(sv[0], "a");
+		CHECK_EQ(epoll_wait(ep[i], &event, 1, SOON_MS), 1);
+		hear(sv[1], "a");
+	}
+}
+
+static void by_raw_fork(struct loop *l)
+{
+	(void)l;
+	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		syscall(SYS_exit, 0);
+	waitpid(pid, NULL, 0);
+}
+
+/* Refused, which is not known before. */
+static void by_making_a_ring(struct loop *l)
+{
+	struct epoll_event event;
+	int ep = epoll_create1(0);
+
+	CHECK(syscall(SYS_io_uring_setup, 0, NULL) < 0);
+	ep_ctl(ep, EPOLL_CTL_ADD, l->sv[0][0], EPOLLOUT);
+	CHECK_EQ(epoll_wait(ep, &event, 1, SOON_MS), 1);
+	close(ep);
+}
+
+DISTURBED(by_raw_fork)
+DISTURBED(by_making_a_ring)
+
+/* ---- other programs ---- */
+
+static void take_along(int ep, bool by_doubling)
+{
+	if (by_doubling)
+		dup2(ep, INHERITED);
+	else
+		ioctl(ep, FIONCLEX);
+}
+
+/* A child of vfork takes the set along into another program (this one, with LOOPS_SET), which
+ * waits for what its parent writes. */
+static void is_taken_along(const char *name, bool by_doubling)
+{
+	struct loop l;
+	struct epoll_event events[4];
+	char set[40];
+	int status, other = eventfd(0, 0);
+
+	loop_open(&l, EPOLLIN | EPOLLET);
+	ep_ctl(l.ep, EPOLL_CTL_ADD, other, EPOLLIN);
+	say(l.sv[0][0], "a");
+	CHECK_EQ(epoll_wait(l.ep, events, 4, SOON_MS), 1);
+	hear(l.sv[0][1], "a");
+	snprintf(set, sizeof(set), "%d", by_doubling ? INHERITED : l.ep);
+	setenv("LOOPS_SET", set, 1);
+	pid_t pid = vfork();
+	if (pid == 0) {
+		take_along(l.ep, by_doubling);
+		execl("/proc/self/exe", "loops", name, NULL);
+		_exit(1);
+	}
+	say(l.sv[0][0], "b");
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK_EQ(status, 0);
+}
+
+static bool waits_in_a_set_of_another(void)
+{
+	const char *set = getenv("LOOPS_SET");
+	struct epoll_event event;
+
+	if (set)
+		CHECK_EQ(epoll_wait(atoi(set), &event, 1, SOON_MS), 1);
+	return set;
+}
+
+CASE(a_vfork_child_takes_a_copy_along)
+{
+	if (!waits_in_a_set_of_another())
+		is_taken_along("a_vfork_child_takes_a_copy_along", true);
+}
+
+CASE(a_vfork_child_takes_the_set_along)
+{
+	if (!waits_in_a_set_of_another())
+		is_taken_along("a_vfork_child_takes_the_set_along", false);
 }
 
 /* ---- signals ---- */
