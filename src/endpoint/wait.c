@@ -402,6 +402,23 @@ static int wait_input_receiving(const struct weir_end *end, int flags, struct we
 	return (int)n;
 }
 
+/* A call that would have slept through these handlers has started again. Of one that ends it
+ * the kernel would have told: that one came behind the sleep. */
+static void slept(struct weir_waits *waits)
+{
+	struct os_handled now = os_handled();
+
+	if (now.ending == waits->since.ending)
+		waits->since = now;
+}
+
+/* A handler ends the call where the kernel would have let it sleep. `without`: what it gives
+ * without waiting. */
+static int ended_by_handler(int without)
+{
+	return without == -EAGAIN ? -EINTR : without;
+}
+
 /* In the kernel. What came before a handler ran is not left for the next call. */
 static int sleep_for_input(const struct weir_end *end, int flags, bool moved,
                            struct weir_waits *waits)
@@ -413,10 +430,13 @@ static int sleep_for_input(const struct weir_end *end, int flags, bool moved,
 	sleeper = weir_sleep_begins(end, WEIR_OP_READ);
 	weir_deadlock_look(end);
 	weir_sleep_deepens(sleeper);
-	if (weir_waits_end(waits, end, WEIR_OP_READ, moved))
-		result = !moved && has_input(&end->in) ? WEIR_WAIT_AGAIN : -EINTR;
-	else
-		result = moved ? wait_input_polling(end, flags) : wait_input_receiving(end, flags, waits);
+	bool ends = weir_waits_end(waits, end, WEIR_OP_READ, moved);
+	if (moved)
+		result = ends ? -EINTR : wait_input_polling(end, flags);
+	else if (ends)
+		result = ended_by_handler(wait_input_receiving(end, flags | MSG_DONTWAIT, waits));
+	else if ((result = wait_input_receiving(end, flags, waits)) == WEIR_WAIT_AGAIN)
+		slept(waits);
 	weir_sleep_ends(sleeper);
 	return result;
 }
@@ -586,10 +606,13 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 		return result;
 	weir_deadlock_look(end);
 	weir_sleep_deepens(sleeper);
-	if (weir_waits_end(waits, end, WEIR_OP_WRITE, moved))
-		result = -EINTR;
-	else
-		result = moved ? wait_room_polling(end) : wait_room_sending(end, flags);
+	bool ends = weir_waits_end(waits, end, WEIR_OP_WRITE, moved);
+	if (moved)
+		result = ends ? -EINTR : wait_room_polling(end);
+	else if (ends)
+		result = ended_by_handler(wait_room_sending(end, flags | MSG_DONTWAIT));
+	else if ((result = wait_room_sending(end, flags)) == WEIR_WAIT_AGAIN)
+		slept(waits);
 	end_waiting(pipe, sleeper);
 	weir_give_way(pipe);
 	return result;

@@ -199,6 +199,86 @@ CASE(a_long_write_returns_its_part) { interrupted_in_the_middle(0); }
 
 CASE(a_long_write_returns_its_part_with_restart) { interrupted_in_the_middle(SA_RESTART); }
 
+enum { WHOLE = 1 << 20 };
+
+struct whole {
+	int fd;
+	size_t size;
+	bool sends;
+};
+
+static void *move_whole(void *argument)
+{
+	static unsigned char bytes[WHOLE];
+	struct whole *w = argument;
+	ssize_t n = w->sends ? send(w->fd, bytes, w->size, 0)
+	                     : recv(w->fd, bytes, w->size, MSG_WAITALL);
+	CHECK_EQ(n, (ssize_t)w->size);
+	return NULL;
+}
+
+/* A call that sleeps, and that a handler with SA_RESTART has begun again before it moved
+ * anything. */
+static void begin_again(struct worker *w, struct whole *argument)
+{
+	on_signal(SIGUSR1, count_alarm, SA_RESTART);
+	worker_start(w, move_whole, argument);
+	wait_until_asleep(w->tid);
+	CHECK_EQ(pthread_kill(w->thread, SIGUSR1), 0);
+	while (alarms == 0)
+		sleep_ms(1);
+	wait_until_asleep(w->tid);
+}
+
+/* The handler does not count later, when it waits for the rest. */
+CASE(a_restarted_receive_waits_for_all)
+{
+	struct worker w;
+	int sv[2];
+	pair_open(sv, 0);
+	struct whole all = {.fd = sv[1], .size = 6};
+	begin_again(&w, &all);
+	say(sv[0], "abc");
+	wait_until_asleep(w.tid);
+	say(sv[0], "def");
+	worker_join(&w);
+}
+
+CASE(a_restarted_write_sends_all)
+{
+	struct worker w;
+	int sv[2];
+	pair_open(sv, 0);
+	size_t full = fill(sv[0]);
+	struct whole all = {.fd = sv[0], .size = WHOLE, .sends = true};
+	begin_again(&w, &all);
+	drain(sv[1], full, 0);
+	for (size_t got = 0; got < WHOLE;) {
+		char bytes[4096];
+		ssize_t n = read(sv[1], bytes, sizeof(bytes));
+		CHECK(n > 0);
+		got += (size_t)n;
+	}
+	worker_join(&w);
+	hear_nothing(sv[1]);
+}
+
+/* What there is without waiting comes first, whenever the handler runs. */
+CASE(a_handler_ends_no_call_that_need_not_wait)
+{
+	char byte;
+	int sv[2];
+	pair_open(sv, 0);
+	CHECK_EQ(shutdown(sv[1], SHUT_RD), 0);
+	on_signal(SIGALRM, count_alarm, 0);
+	alarm_every_us(100);
+	while (alarms < 500) {
+		CHECK_EQ(recv(sv[1], &byte, 1, 0), 0);
+		CHECK_FAILS(send(sv[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+	}
+	alarm_every_us(0);
+}
+
 static void waitall_of_three(const int sv[2], void (*handler)(int), int flags)
 {
 	char buffer[16];

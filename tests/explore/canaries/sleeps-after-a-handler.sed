@@ -1,3 +1,3 @@
 # src/endpoint/wait.c handler-comes
 # A reader that goes to sleep without asking whether a handler has run meanwhile.
-s/^\tif (weir_waits_end(waits, end, WEIR_OP_READ, moved))$/\tif (false)/
+s/^\tbool ends = weir_waits_end(waits, end, WEIR_OP_READ, moved);$/\tbool ends = false;/
