@@ -30,6 +30,7 @@ enum {
 	DUE_EVERY = 1024,
 	DESCRIPTORS_MAX = 1 << 20,  /* fs.nr_open, unless somebody raised it */
 	ASKED_AT_ONCE = 256,
+	INTERRUPTED_MAX = 1000,     /* times in a row, by handlers */
 };
 
 /* libc's own entry points: this library exports the same names. */
@@ -114,13 +115,16 @@ ssize_t os_recv_now(int fd, void *buf, size_t len, int flags)
 	return os_call(SYS_recvfrom, fd, (long)buf, (long)len, flags | MSG_DONTWAIT, 0, 0);
 }
 
+/* A signal ends it even though it does not wait; its handler runs then. */
 int os_poll_now(int fd, short events)
 {
 	struct pollfd p = {.fd = fd, .events = events};
 	struct timespec none = {0, 0};
-	long r = os_call(SYS_ppoll, (long)&p, 1, (long)&none, 0, 0, 0);
+	long r = -EINTR;
 
-	return r < 0 ? (int)r : p.revents;
+	for (int i = 0; r == -EINTR && i < INTERRUPTED_MAX; i++)
+		r = os_call(SYS_ppoll, (long)&p, 1, (long)&none, 0, 0, 0);
+	return r < 0 && r != -EINTR ? (int)r : p.revents;
 }
 
 ssize_t os_read_wait(int fd, void *buf, size_t len)
