@@ -301,10 +301,9 @@ static int sleep_once(struct weir_loop *l, struct epoll_event *events, int max, 
 		n = collect(l, events, max);
 	if (n > 0)
 		return n;
-	if (weir_was_interrupted(since, mask) < 0)
-		return -1;
-	n = weir_epoll_wait_ns(weir_loop_fd(l), events, max, ns, mask);
-	return n > 0 ? keep_true(l, events, n) : n;
+	bool interrupted = weir_was_interrupted(since, mask) < 0;
+	n = weir_epoll_wait_ns(weir_loop_fd(l), events, max, interrupted ? 0 : ns, mask);
+	return weir_or_interrupted(n > 0 ? keep_true(l, events, n) : n, interrupted);
 }
 
 /* As long as it takes. What the kernel goes on to say, and nobody here believes, the program

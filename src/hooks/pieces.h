@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -24,6 +25,28 @@ static inline int weir_was_interrupted(struct os_handled since, const sigset_t *
 {
 	if (__builtin_expect(mask || os_handled().all == since.all, 1))
 		return 0;
+	errno = EINTR;
+	return -1;
+}
+
+/* Before the kernel is asked to wait: where a handler has run since, it must not, but what there
+ * is comes first, as the kernel looks for signals only where it finds nothing. */
+static inline bool weir_must_not_wait(struct os_handled since, const sigset_t *mask,
+                                      const struct timespec **left)
+{
+	static const struct timespec at_once;
+	bool interrupted = weir_was_interrupted(since, mask) < 0;
+
+	if (interrupted)
+		*left = &at_once;
+	return interrupted;
+}
+
+/* What such a call gives: `ready`, or else EINTR. */
+static inline int weir_or_interrupted(int ready, bool interrupted)
+{
+	if (!interrupted || ready != 0)
+		return ready;
 	errno = EINTR;
 	return -1;
 }

@@ -250,8 +250,7 @@ static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *le
 	if (poll_quick(fds, count, left, mask, since, &ready))
 		return ready;
 	make_exact(fds, count);
-	if (weir_was_interrupted(since, mask) < 0)
-		return -1;
+	bool interrupted = weir_must_not_wait(since, mask, &left);
 	if (__builtin_expect(any_faults(), 0) && any_held(fds, count, &next)) {
 		uint64_t ns = weir_time_left(next);
 		if (left && (uint64_t)left->tv_sec < 1 && (uint64_t)left->tv_nsec < ns)
@@ -260,7 +259,7 @@ static int poll_once(struct pollfd *fds, nfds_t count, const struct timespec *le
 	} else {
 		ready = weir_real()->ppoll(fds, count, left, mask);
 	}
-	return ready > 0 ? make_true(fds, count) : ready;
+	return weir_or_interrupted(ready > 0 ? make_true(fds, count) : ready, interrupted);
 }
 
 /* After a round that gave nothing though time is left: what the kernel wrongly calls ready, as
@@ -536,13 +535,14 @@ static int select_once(struct sets *s, int count, const struct timespec *left, c
 		keep(s, true);
 	}
 	select_make_exact(s);
-	if (weir_was_interrupted(since, mask) < 0)
-		return -1;
+	bool interrupted = weir_must_not_wait(since, mask, &left);
 	uint64_t next = select_hide_held(s);
 	int ready = select_until(s, count, left, next, mask);
 	if (ready > 0)
 		ready -= select_make_true(s);
-	return ready;
+	if (ready == 0 && interrupted)
+		keep(s, true); /* as errors leave them */
+	return weir_or_interrupted(ready, interrupted);
 }
 
 static int select_in_pieces(struct sets *s, int count, uint64_t deadline, const sigset_t *mask,

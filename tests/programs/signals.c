@@ -1,6 +1,7 @@
 /* Interrupted calls, and calls made by signal handlers. */
 #include "check.h"
 
+#include <sys/epoll.h>
 #include <sys/select.h>
 
 static volatile sig_atomic_t alarms;
@@ -275,6 +276,34 @@ CASE(a_handler_ends_no_call_that_need_not_wait)
 	while (alarms < 500) {
 		CHECK_EQ(recv(sv[1], &byte, 1, 0), 0);
 		CHECK_FAILS(send(sv[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+	}
+	alarm_every_us(0);
+}
+
+/* So it is where something is ready that libweir knows nothing of. */
+CASE(a_handler_ends_no_poll_that_finds_something)
+{
+	int sv[2], ready[2];
+	pair_open(sv, 0);
+	CHECK_EQ(pipe(ready), 0);
+	CHECK_EQ(write(ready[1], "x", 1), 1);
+	struct pollfd p[] = {{.fd = sv[0], .events = POLLIN}, {.fd = ready[0], .events = POLLIN}};
+	int set = epoll_create1(0);
+	for (int i = 0; i < 2; i++) {
+		struct epoll_event event = {.events = EPOLLIN};
+		CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, p[i].fd, &event), 0);
+	}
+	on_signal(SIGALRM, count_alarm, 0);
+	alarm_every_us(100);
+	while (alarms < 500) {
+		struct epoll_event event;
+		fd_set in;
+		CHECK_EQ(poll(p, 2, -1), 1);
+		FD_ZERO(&in);
+		FD_SET(sv[0], &in);
+		FD_SET(ready[0], &in);
+		CHECK_EQ(select(FD_SETSIZE, &in, NULL, NULL, NULL), 1);
+		CHECK_EQ(epoll_wait(set, &event, 1, -1), 1);
 	}
 	alarm_every_us(0);
 }
