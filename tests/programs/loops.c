@@ -3,6 +3,7 @@
  */
 #include "check.h"
 
+#include <linux/io_uring.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -640,6 +641,91 @@ static void by_making_a_ring(struct loop *l)
 	ep_ctl(ep, EPOLL_CTL_ADD, l->sv[0][0], EPOLLOUT);
 	CHECK_EQ(epoll_wait(ep, &event, 1, SOON_MS), 1);
 	close(ep);
+}
+
+/* A ring of io_uring, where there may be one; it waits for one descriptor at a time. */
+struct ring {
+	struct io_uring_params p;
+	int fd;
+	unsigned char *queues;
+	struct io_uring_sqe *entries;
+};
+
+static bool ring_open(struct ring *r)
+{
+	size_t size = 4096;
+
+	*r = (struct ring){.fd = -1};
+	r->fd = (int)syscall(SYS_io_uring_setup, 2, &r->p);
+	if (r->fd < 0 || !(r->p.features & IORING_FEAT_SINGLE_MMAP))
+		return false;
+	r->queues = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, IORING_OFF_SQ_RING);
+	r->entries = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, IORING_OFF_SQES);
+	CHECK(r->queues != MAP_FAILED && r->entries != MAP_FAILED);
+	return true;
+}
+
+static atomic_uint *ring_word(const struct ring *r, uint32_t offset)
+{
+	return (atomic_uint *)(void *)(r->queues + offset);
+}
+
+static void ring_watch(struct ring *r, int fd)
+{
+	atomic_uint *tail = ring_word(r, r->p.sq_off.tail);
+	unsigned int at = *tail & *ring_word(r, r->p.sq_off.ring_mask);
+
+	r->entries[at] = (struct io_uring_sqe){.opcode = IORING_OP_POLL_ADD, .fd = fd,
+	                                       .poll_events = POLLIN};
+	*ring_word(r, r->p.sq_off.array + at * (uint32_t)sizeof(uint32_t)) = at;
+	++*tail;
+	CHECK_EQ(syscall(SYS_io_uring_enter, r->fd, 1, 0, 0, NULL, 0), 1);
+}
+
+static unsigned int ring_completed(const struct ring *r)
+{
+	return *ring_word(r, r->p.cq_off.tail) - *ring_word(r, r->p.cq_off.head);
+}
+
+static void ring_waits(struct ring *r)
+{
+	CHECK(syscall(SYS_io_uring_enter, r->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0) >= 0);
+	CHECK_EQ(ring_completed(r), 1);
+	++*ring_word(r, r->p.cq_off.head);
+}
+
+static void a_ring_waits(uint32_t events)
+{
+	struct epoll_event told[4];
+	struct loop l;
+	struct ring r;
+
+	loop_open(&l, events);
+	ep_ctl(l.ep, EPOLL_CTL_ADD, eventfd(0, 0), EPOLLIN);
+	say(l.sv[0][0], "a");
+	CHECK_EQ(epoll_wait(l.ep, told, 4, SOON_MS), 1);
+	hear(l.sv[0][1], "a");
+	if (!ring_open(&r))
+		return;
+	for (int i = 0; i < 4; i++) {
+		ring_watch(&r, i % 2 ? l.sv[0][1] : l.ep);
+		CHECK_EQ(ring_completed(&r), 0);
+		say(l.sv[0][0], "b");
+		ring_waits(&r);
+		CHECK_EQ(epoll_wait(l.ep, told, 4, SOON_MS), 1);
+		hear(l.sv[0][1], "b");
+		CHECK_EQ(epoll_wait(l.ep, told, 4, 0), 0);
+	}
+}
+
+CASE(a_ring_waits_for_a_set_of_levels)
+{
+	a_ring_waits(EPOLLIN);
+}
+
+CASE(a_ring_waits_for_a_set_of_edges)
+{
+	a_ring_waits(EPOLLIN | EPOLLET);
 }
 
 DISTURBED(by_raw_fork)
