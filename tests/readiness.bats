@@ -36,3 +36,13 @@ load helpers
 		"$PROGRAMS/loops" a_ready_loop
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/trace")" -ge 15000 ]
 }
+
+# Its rings may wait for the set, or what is in it, and nobody here is asked.
+@test "where liburing is, the kernel answers for epoll" {
+	local uring=$BATS_TEST_TMPDIR/liburing.so.2
+	cc -shared -fPIC -o "$uring" -x c - <<<'int io_uring_nothing;'
+	bounded strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=epoll_wait -E "LD_PRELOAD=$uring" \
+		"$WEIR" run --stats "$BATS_TEST_TMPDIR/stats" -- "$PROGRAMS/loops" a_ready_loop
+	assert_hooked
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/trace")" -ge 5000 ]
+}

@@ -1,5 +1,8 @@
 #include "hooks/loop.h"
 
+#include <link.h>
+#include <string.h>
+
 #include "pair/board.h"
 
 enum { LOOPS_MAX = WEIR_BOARDS_MAX };
@@ -48,10 +51,18 @@ static void begin(struct weir_loop *l, bool closes_on_exec)
 	store32_relaxed(&weir_loops_made, 1);
 }
 
+/* liburing makes its rings, which wait for what they like, by system calls of its own. */
+static int is_liburing(struct dl_phdr_info *library, size_t size, void *unused)
+{
+	(void)size;
+	(void)unused;
+	return library->dlpi_name && strstr(library->dlpi_name, "/liburing") != NULL;
+}
+
 int weir_loop_made(int epfd, bool closes_on_exec)
 {
 	if (epfd < 0 || epfd >= WEIR_ENTRIES_MAX || weir_in_vfork_child() ||
-	    load32_relaxed(&no_more))
+	    load32_relaxed(&no_more) || dl_iterate_phdr(is_liburing, NULL) != 0)
 		return epfd;
 	for (int i = 0; i < LOOPS_MAX; i++) {
 		struct weir_loop *l = &loops[i];
