@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scenarios.h"
 #include "search.h"
 #include "world.h"
 
@@ -20,7 +21,7 @@ enum { BOUND_OF_SCENARIO = -1, STATES_MAX = 200000000 };
 
 static const struct scenario *find(const char *name, size_t length)
 {
-	for (const struct scenario *s = scenarios; s->name; s++)
+	for (const struct scenario *s = first_scenario(); s; s = next_scenario(s))
 		if (strlen(s->name) == length && memcmp(s->name, name, length) == 0)
 			return s;
 	fprintf(stderr, "explore: no scenario %.*s\n", (int)length, name);
@@ -76,7 +77,7 @@ static bool explore(const struct scenario *s, struct limits limits)
 
 static int list(void)
 {
-	for (const struct scenario *s = scenarios; s->name; s++)
+	for (const struct scenario *s = first_scenario(); s; s = next_scenario(s))
 		printf("%s\n", s->name);
 	return 0;
 }
@@ -120,7 +121,7 @@ int main(int argc, char **argv)
 	bool all = i == argc;
 	for (; i < argc; i++)
 		failed += !explore(find(argv[i], strlen(argv[i])), limits);
-	for (const struct scenario *s = scenarios; all && s->name; s++)
+	for (const struct scenario *s = first_scenario(); all && s; s = next_scenario(s))
 		failed += !explore(s, limits);
 	return failed > 0;
 }

@@ -140,7 +140,6 @@ struct scenario {
 	int bound;                  /* preemptions of the short form, where not the usual */
 };
 
-extern const struct scenario scenarios[];
 extern const struct scenario *scenario;
 
 /* The two ends of the one pair: what end 0 writes, end 1 reads. */
