@@ -258,38 +258,51 @@ static void gather(const struct weir_end *end)
 		store32_relaxed(&pipe->reader_gathers, times - 1);
 }
 
-static bool any_ready(const struct weir_end *ends, const short *events, int count)
+bool weir_wait_looking(const struct weir_end *likely, bool reads, bool (*ready)(void *), void *of,
+                       struct os_handled since)
 {
-	for (int i = 0; i < count; i++)
-		if (((events[i] & POLLIN) && has_input(&ends[i].in)) ||
-		    ((events[i] & POLLOUT) && weir_pipe_writable(&ends[i].out)))
-			return true;
-	return false;
-}
-
-/* What is learnt is the first one's. */
-bool weir_wait_ready(const struct weir_end *ends, const short *events, int count,
-                     struct os_handled since)
-{
-	bool reads = events[0] & POLLIN;
-	const struct weir_pipe *pipe = reads ? ends[0].in.pipe : ends[0].out.pipe;
-	weir_word32 *fails =
-	        reads ? &ends[0].in.pipe->reader_spins : &ends[0].out.pipe->writer_spins;
+	const struct weir_pipe *pipe = reads ? likely->in.pipe : likely->out.pipe;
+	weir_word32 *fails = reads ? &likely->in.pipe->reader_spins : &likely->out.pipe->writer_spins;
 	const weir_word32 *peer_cpu = reads ? &pipe->writer_cpu : &pipe->reader_cpu;
 
 	if (!pays(peer_cpu, fails))
 		return false;
 	if (shares_cpu(peer_cpu))
-		return yield() ? learn(fails, any_ready(ends, events, count))
-		               : any_ready(ends, events, count);
+		return yield() ? learn(fails, ready(of)) : ready(of);
 	for (int i = 0; i < SPINS; i++) {
-		if (any_ready(ends, events, count))
+		if (ready(of))
 			return learn(fails, true);
 		if (os_handled().all != since.all)
 			return false;
 		os_relax();
 	}
 	return learn(fails, false);
+}
+
+/* What a poll waits for. */
+struct polled {
+	const struct weir_end *ends;
+	const short *events;
+	int count;
+};
+
+static bool any_ready(void *of)
+{
+	const struct polled *p = of;
+
+	for (int i = 0; i < p->count; i++)
+		if (((p->events[i] & POLLIN) && has_input(&p->ends[i].in)) ||
+		    ((p->events[i] & POLLOUT) && weir_pipe_writable(&p->ends[i].out)))
+			return true;
+	return false;
+}
+
+bool weir_wait_ready(const struct weir_end *ends, const short *events, int count,
+                     struct os_handled since)
+{
+	struct polled polled = {ends, events, count};
+
+	return weir_wait_looking(&ends[0], events[0] & POLLIN, any_ready, &polled, since);
 }
 
 /* A writer that is interrupted in the act by the very reader that it woke needs

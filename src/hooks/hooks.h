@@ -145,6 +145,16 @@ uintptr_t weir_handler_behind(uintptr_t entry);
 /* Has every handler been given an entry that was set where we could see it? */
 bool weir_handlers_are_counted(void);
 
+/* May a thread look for a while before it waits so long with that mask, or NULL: will a handler
+ * that runs meanwhile be noticed, and end the call as it should? */
+static inline bool weir_may_look(const struct timespec *timeout, const sigset_t *mask)
+{
+	enum { MUCH_LONGER_NS = 1000000 };
+
+	return !mask && weir_handlers_are_counted() &&
+	       !(timeout && timeout->tv_sec == 0 && timeout->tv_nsec < MUCH_LONGER_NS);
+}
+
 /* signal.c: syscall(2)'s rt_sigaction. */
 int weir_raw_sigaction(int number, const void *action, void *old, size_t mask_size);
 

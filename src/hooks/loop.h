@@ -41,6 +41,7 @@ struct weir_loop {
 	weir_word32 round;          /* of the calls */
 	/* Of the thread that is inside. */
 	uint32_t next;              /* where to look first, in fairness */
+	int told;                   /* the descriptor that was told of last */
 	bool full;                  /* the kernel had as much to tell as there was place */
 	struct weir_numbers live;   /* descriptors that may have something to tell */
 	struct weir_numbers stale;  /* those of ends that may have bells that nobody needs; ... */

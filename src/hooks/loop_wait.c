@@ -35,9 +35,10 @@ static bool is_told(const struct weir_loop *l, const struct weir_entry *e)
 	return load32_relaxed(&e->told) == load32_relaxed(&l->round);
 }
 
-static void note_told(const struct weir_loop *l, struct weir_entry *e)
+static void note_told(struct weir_loop *l, struct weir_entry *e)
 {
 	store32_relaxed(&e->told, load32_relaxed(&l->round));
+	l->told = (int)(e - weir_entries);
 }
 
 /* ---- from memory ---- */
@@ -290,6 +291,24 @@ static bool is_at_once(const struct timespec *timeout)
 	return timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
 }
 
+static bool has_word(void *board)
+{
+	return numbers_next(board, 0) < WEIR_NUMBERS;
+}
+
+/* Who was told of last is likely to be next. Where there is what the kernel alone knows, it is
+ * asked at once. */
+static void look_for_word(struct weir_loop *l, const struct timespec *timeout,
+                          const sigset_t *mask, struct os_handled since)
+{
+	struct weir_numbers *board = board_of(l);
+	struct weir_end end;
+
+	if (board && load32_relaxed(&l->others) == 0 && weir_may_look(timeout, mask) &&
+	    known_entry(l, l->told, &end))
+		weir_wait_looking(&end, true, has_word, board, since);
+}
+
 /* One sleep in the kernel, unless there is something to tell, or a handler has run `since`. Gives
  * how many were told of, or -1 with errno; 0 also where the kernel woke it for nothing. */
 static int sleep_once(struct weir_loop *l, struct epoll_event *events, int max, uint64_t ns,
@@ -301,7 +320,7 @@ static int sleep_once(struct weir_loop *l, struct epoll_event *events, int max, 
 		n = collect(l, events, max);
 	if (n > 0)
 		return n;
-	bool interrupted = weir_was_interrupted(since, mask) < 0;
+	bool interrupted = weir_is_interrupted(since, mask);
 	n = weir_epoll_wait_ns(weir_loop_fd(l), events, max, interrupted ? 0 : ns, mask);
 	return weir_or_interrupted(n > 0 ? keep_true(l, events, n) : n, interrupted);
 }
@@ -341,6 +360,7 @@ static int sleep_on(struct weir_loop *l, struct epoll_event *events, int max,
 {
 	uint64_t deadline = weir_deadline(timeout);
 
+	look_for_word(l, timeout, mask, since);
 	int n = sleep_once(l, events, max, weir_time_left(deadline), mask, since);
 	if (n != 0 || weir_time_left(deadline) == 0)
 		return n;

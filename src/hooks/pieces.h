@@ -18,12 +18,18 @@ struct weir_pieces {
 	const sigset_t *let_in;     /* with which the kernel is to wait */
 };
 
-/* -1 and EINTR where a handler has run since, which came while the kernel was not asked yet:
- * no handler lets a poll, or what is like it, start again. With a mask of the call's own it
- * may have been one that is not let in, and counts as come before the call. */
+/* Has a handler run since, which came while the kernel was not asked yet? No handler lets a
+ * poll, or what is like it, start again. With a mask of the call's own it may have been one that
+ * is not let in, and counts as come before the call. */
+static inline bool weir_is_interrupted(struct os_handled since, const sigset_t *mask)
+{
+	return __builtin_expect(!mask && os_handled().all != since.all, 0);
+}
+
+/* -1 and EINTR where that is so. */
 static inline int weir_was_interrupted(struct os_handled since, const sigset_t *mask)
 {
-	if (__builtin_expect(mask || os_handled().all == since.all, 1))
+	if (!weir_is_interrupted(since, mask))
 		return 0;
 	errno = EINTR;
 	return -1;
@@ -35,7 +41,7 @@ static inline bool weir_must_not_wait(struct os_handled since, const sigset_t *m
                                       const struct timespec **left)
 {
 	static const struct timespec at_once;
-	bool interrupted = weir_was_interrupted(since, mask) < 0;
+	bool interrupted = weir_is_interrupted(since, mask);
 
 	if (interrupted)
 		*left = &at_once;

@@ -16,7 +16,6 @@ enum {
 	HELD_MAX = 256,             /* descriptors in a poll that need no memory to hide held ones */
 	LOOK_AGAIN_NS = 20000000,   /* how late a release may be noticed */
 	LOOKED_AT_MAX = 4,          /* ends looked at for a while before the kernel is asked */
-	LOOK_TIMEOUT_NS = 1000000,  /* and that only with a timeout much longer than the while */
 	PAUSE_NS = 1000000,
 };
 
@@ -170,13 +169,6 @@ static bool is_at_once(const struct timespec *left)
 	return left && left->tv_sec == 0 && left->tv_nsec == 0;
 }
 
-/* Does it pay to look for a while, and will a handler that comes meanwhile be noticed? */
-static bool may_look(const struct timespec *left, const sigset_t *mask)
-{
-	return !mask && weir_handlers_are_counted() &&
-	       !(left && left->tv_sec == 0 && left->tv_nsec < LOOK_TIMEOUT_NS);
-}
-
 /* All are known, and none is ready: one may be in a moment. */
 static bool poll_looking(const struct pollfd *fds, nfds_t count, struct os_handled since)
 {
@@ -235,7 +227,7 @@ static bool poll_quick(struct pollfd *fds, nfds_t count, const struct timespec *
 		return false;
 	if (is_at_once(left))
 		return true;
-	if (may_look(left, mask) && poll_looking(fds, count, since))
+	if (weir_may_look(left, mask) && poll_looking(fds, count, since))
 		*ready = poll_memory(fds, count, &unknown);
 	return *ready > 0 && unknown == 0;
 }
@@ -528,7 +520,7 @@ static int select_once(struct sets *s, int count, const struct timespec *left, c
 	if (known > 0 || (known == 0 && !mask && is_at_once(left)))
 		return known;
 	keep(s, true);
-	if (known == 0 && may_look(left, mask) && select_looking(s, since)) {
+	if (known == 0 && weir_may_look(left, mask) && select_looking(s, since)) {
 		known = select_memory(s, count);
 		if (known > 0)
 			return known;
