@@ -728,6 +728,28 @@ CASE(a_ring_waits_for_a_set_of_edges)
 	a_ring_waits(EPOLLIN | EPOLLET);
 }
 
+CASE(a_loop_by_system_calls)
+{
+	struct timespec second = {.tv_sec = 1};
+	struct epoll_event event;
+	sigset_t none;
+	struct loop l;
+
+	sigemptyset(&none);
+	loop_open(&l, EPOLLIN);
+	CHECK_FAILS(epoll_ctl(l.ep, EPOLL_CTL_ADD, l.sv[0][1], &event), EEXIST);
+	for (int i = 0; i < 3; i++) {
+		say(l.sv[0][0], "a");
+		CHECK_EQ(syscall(SYS_epoll_wait, l.ep, &event, 1, 1000), 1);
+		CHECK_EQ(syscall(SYS_epoll_pwait, l.ep, &event, 1, 1000, &none, 8), 1);
+		CHECK_EQ(syscall(SYS_epoll_pwait2, l.ep, &event, 1, &second, &none, 8), 1);
+		hear(l.sv[0][1], "a");
+		CHECK_EQ(syscall(SYS_epoll_pwait, l.ep, &event, 1, 0, NULL, 0), 0);
+	}
+	CHECK_FAILS(syscall(SYS_epoll_pwait, l.ep, &event, 1, 0, &none, 4), EINVAL);
+	CHECK_FAILS(syscall(SYS_epoll_pwait2, l.ep, &event, 1, &second, &none, 4), EINVAL);
+}
+
 DISTURBED(by_raw_fork)
 DISTURBED(by_making_a_ring)
 
