@@ -37,7 +37,7 @@ help:
 	@echo 'test (what CI runs), check (its quick part), check-programs and chaos (real programs)'
 	@echo 'stress (random death and slots, for MINUTES=5), damage (flipped bits, for MINUTES=5)'
 	@echo 'fuzz (random programs, compared with the kernel, for CALLS=10000000)'
-	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions)'
+	@echo 'explore (all schedules of small scenarios, with up to BOUND=3 preemptions: ten minutes)'
 	@echo 'model (the protocol, checked exhaustively with spin)'
 	@echo 'bench (speed against everything else, a quarter of an hour; bench-programs builds what it runs)'
 	@echo 'coverage (a table of lines and branches of src that tests run)'

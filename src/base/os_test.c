@@ -34,8 +34,10 @@ static void no_handler_ends_a_look(void)
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
 	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
 	alarm_every_us(EVERY_US);
-	for (int i = 0; i < LOOKS_MAX && events == 0 && handled < HANDLERS; i++)
+	for (int i = 0; i < LOOKS_MAX && events == 0 && handled < HANDLERS; i++) {
 		events = os_poll_now(sv[0], POLLIN);
+		raise(0); /* a sanitizer lets handlers run only in calls that it knows */
+	}
 	alarm_every_us(0);
 	CHECK_EQ(events, 0);
 	CHECK(handled >= HANDLERS);
