@@ -78,6 +78,12 @@ void weir_endpoints_before_exit(void);
 
 /* An end may leave the process: its identity is noted for who finds it. */
 void weir_end_identify(const struct weir_end *end);
+
+/* May the peer's end be another process's, too, or have been? */
+static inline bool weir_end_peer_was_shared(const struct weir_end *end)
+{
+	return load64_acquire(&end->slot->end[!end->side].cookie) != 0;
+}
 void weir_endpoints_before_fork(void);
 void weir_endpoints_fork_failed(void);
 

@@ -46,6 +46,8 @@ static void begin(struct weir_loop *l, bool closes_on_exec)
 	store32_relaxed(&l->others, 0);
 	store32_relaxed(&l->ask, 1);
 	store32_relaxed(&l->leftovers, 0);
+	store32_relaxed(&l->foreign, 0);
+	store32_relaxed(&l->shared, 0);
 	l->full = false;
 	l->stales = 0;
 	store32_relaxed(&weir_loops_made, 1);

@@ -76,6 +76,8 @@ static void begin_known(struct weir_loop *l, int fd, const struct weir_end *end,
 	numbers_add(&l->live, (uint32_t)fd);
 	if (event->events & WEIR_EDGES)
 		store32_relaxed(&l->ask, 1);
+	if (weir_end_peer_was_shared(end))
+		store32_relaxed(&l->foreign, 1);
 	if (load32_ordered(&l->over)) /* meanwhile */
 		weir_loop_give_up(l, fd, end);
 }

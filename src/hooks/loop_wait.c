@@ -263,9 +263,39 @@ static int tell_with_kernel(struct weir_loop *l, struct epoll_event *events, int
 	return n + collect(l, events + n, max - n);
 }
 
-static bool must_ask(const struct weir_loop *l)
+static bool has_foreign_peer(const struct weir_loop *l)
 {
-	return load32_relaxed(&l->others) > 0 || load32_relaxed(&l->ask) ||
+	struct weir_end end;
+
+	for (int fd = 0; fd < (int)load32_relaxed(&weir_entries_bound); fd++)
+		if (known_entry(l, fd, &end) && weir_end_peer_was_shared(&end))
+			return true;
+	return false;
+}
+
+/* The end of a process that has a peer leaves no word. Looked at anew when ends were shared. */
+static bool is_foreign(struct weir_loop *l)
+{
+	if (load32_relaxed(&l->foreign) || load32_relaxed(&l->board) == 0)
+		return load32_relaxed(&l->foreign);
+	uint32_t shared = load32_relaxed(&weir_session.header->shared_ends);
+	if (shared != load32_relaxed(&l->shared)) {
+		store32_relaxed(&l->shared, shared);
+		if (has_foreign_peer(l))
+			store32_relaxed(&l->foreign, 1);
+	}
+	return load32_relaxed(&l->foreign);
+}
+
+/* Are there things that only the kernel knows? */
+static bool asks_always(struct weir_loop *l)
+{
+	return load32_relaxed(&l->others) > 0 || is_foreign(l);
+}
+
+static bool must_ask(struct weir_loop *l)
+{
+	return asks_always(l) || load32_relaxed(&l->ask) ||
 	       load32_relaxed(&l->round) % ASK_EVERY == 0;
 }
 
@@ -282,7 +312,7 @@ static int tell_at_once(struct weir_loop *l, struct epoll_event *events, int max
 		return 0;
 	if (n == max || (!ask && (n > 0 ? !load32_relaxed(&l->ask) : !at_once)))
 		return n;
-	bool all = at_once || load32_relaxed(&l->others) > 0;
+	bool all = at_once || asks_always(l);
 	return n + tell_with_kernel(l, events + n, max - n, all);
 }
 
@@ -385,7 +415,7 @@ bool weir_loop_wait(struct weir_loop *l, struct epoll_event *events, int max,
 	if (max <= 0 || (size_t)max > INT_MAX / sizeof(*events) || (uintptr_t)events < 4096 ||
 	    !enter(l))
 		return false;
-	pthread_testcancel();
+	weir_cancellation_point();
 	store32_relaxed(&l->round, load32_relaxed(&l->round) + 1);
 	*result = tell_at_once(l, events, max, is_at_once(timeout));
 	if (*result == 0 && !is_at_once(timeout))
