@@ -215,6 +215,16 @@ static inline uint32_t doubled_or32_ordered(weir_doubled *w, uint32_t v)
 #define or32_ordered(w, v) WEIR_OF_WORD(w, or32_ordered)(w, v)
 #define swap32_if(w, expected, v) WEIR_OF_WORD(w, swap32_if)(w, expected, v)
 
+/* A signal handler of this thread comes before or after, not between; others must not change it. */
+static inline void sub32_here(weir_word32 *w, uint32_t v)
+{
+#if defined(__x86_64__)
+	__asm__("subl %1, %0" : "+m"(*w) : "ri"(v) : "cc");
+#else
+	store32_relaxed(w, load32_relaxed(w) - v);
+#endif
+}
+
 /* The compiler forgets what it computed from this pointer: over a call between, each of those
  * addresses would need a register that is saved. */
 #define WEIR_ADDRESS_ANEW(pointer) __asm__("" : "+r"(pointer))

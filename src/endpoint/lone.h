@@ -19,21 +19,14 @@ struct weir_place {
  * the lock of `op`'s side. */
 void weir_lone_notice(const struct weir_end *end, int op);
 
-/* Do rules let the next call pass without a look at it? */
-static inline bool weir_lone_is_calm(const struct weir_pipe *pipe, int op, uint64_t rules)
-{
-	return weir_calm_holds(pipe, op, rules) && load32_relaxed(&pipe->calm[op].text) == 0;
-}
-
-/* The same with a look for a text that must not be in its bytes, which may be NULL where
- * they are not in one piece. */
+/* Do rules let the next call pass, as a text that it must not have is not in its bytes? These
+ * are NULL where they are not in one piece. */
 static inline bool weir_lone_is_vain(const struct weir_pipe *pipe, int op, uint64_t rules,
                                      const void *bytes, size_t n)
 {
-	uint32_t text = load32_relaxed(&pipe->calm[op].text);
+	uint32_t text = weir_calm_holds_without(pipe, op, rules);
 
-	return weir_calm_holds(pipe, op, rules) &&
-	       (text == 0 || (bytes && weir_fault_is_vain(weir_session.plan, text, bytes, n)));
+	return text != 0 && bytes && weir_fault_is_vain(weir_session.plan, text, bytes, n);
 }
 
 /* Where `n` bytes go, or the next ones lie, in a transfer that has begun and has nothing to do
@@ -45,7 +38,7 @@ static inline unsigned char *weir_lone_plain_room(struct weir_lone *l, size_t n)
 
 	if (__builtin_expect(rules == 0, 1))
 		return weir_lone_room(l, n);
-	if (!weir_lone_is_calm(pipe, WEIR_OP_WRITE, rules))
+	if (!weir_calm_holds(pipe, WEIR_OP_WRITE, rules))
 		return NULL;
 	unsigned char *to = weir_lone_room(l, n);
 	if (to)
@@ -61,7 +54,7 @@ static inline const unsigned char *weir_lone_plain_bytes(const struct weir_lone 
 
 	if (__builtin_expect(rules == 0, 1) || !from)
 		return from;
-	if (!weir_lone_is_calm(pipe, WEIR_OP_READ, rules))
+	if (!weir_calm_holds(pipe, WEIR_OP_READ, rules))
 		return NULL;
 	weir_calm_passes(pipe, WEIR_OP_READ);
 	return from;
@@ -116,6 +109,13 @@ weir_lone_put(struct weir_lone *l, struct weir_place from, size_t n)
 	return n;
 }
 
+static inline void weir_lone_take(struct weir_lone *l, struct weir_place to,
+                                  const unsigned char *from, size_t n)
+{
+	weir_lone_scatter(&to, from, n);
+	weir_lone_consume(l, n);
+}
+
 /* The same of one buffer, or none (NULL), in a call that is not counted in the pipe: with a
  * look at the state of the faults. */
 size_t weir_lone_put_looking(struct weir_lone *l, uint64_t entry, const void *bytes, size_t n);
@@ -141,12 +141,14 @@ static inline __attribute__((always_inline)) size_t weir_lone_send_begun(uint64_
 	struct weir_pipe *pipe = l->ref.pipe;
 	uint64_t rules = load64_relaxed(&pipe->rules_write);
 
-	if (rules == 0) {
+	if (rules == 0 || weir_calm_holds(pipe, WEIR_OP_WRITE, rules)) {
 		n = weir_lone_put(l, from, n);
+		if (rules != 0 && n > 0)
+			weir_calm_passes(pipe, WEIR_OP_WRITE);
 	} else if (weir_lone_is_vain(pipe, WEIR_OP_WRITE, rules, from.bytes, n)) {
 		n = weir_lone_put(l, from, n);
 		if (n > 0)
-			weir_calm_passes(pipe, WEIR_OP_WRITE);
+			weir_calm_passes_without(pipe, WEIR_OP_WRITE);
 	} else {
 		n = weir_lone_put_looking(l, entry, from.bytes, n);
 	}
@@ -172,11 +174,13 @@ static inline __attribute__((always_inline)) size_t weir_lone_receive_begun(uint
 
 	if (!from) {
 		n = 0;
-	} else if (rules == 0 || weir_lone_is_vain(pipe, WEIR_OP_READ, rules, from, n)) {
-		weir_lone_scatter(&to, from, n);
-		weir_lone_consume(l, n);
+	} else if (rules == 0 || weir_calm_holds(pipe, WEIR_OP_READ, rules)) {
+		weir_lone_take(l, to, from, n);
 		if (rules != 0)
 			weir_calm_passes(pipe, WEIR_OP_READ);
+	} else if (weir_lone_is_vain(pipe, WEIR_OP_READ, rules, from, n)) {
+		weir_lone_take(l, to, from, n);
+		weir_calm_passes_without(pipe, WEIR_OP_READ);
 	} else {
 		n = weir_lone_take_looking(l, entry, to.bytes, n);
 	}

@@ -17,26 +17,43 @@ static inline bool weir_calm_holds(const struct weir_pipe *pipe, int op, uint64_
 {
 	const struct weir_calm *c = &pipe->calm[op];
 
-	return load32_relaxed(&c->left) > 0 && load64_relaxed(&c->rules) == rules;
+	return load64_relaxed(&c->rules) == rules && load32_relaxed(&c->left) > 0;
 }
 
 static inline void weir_calm_passes(struct weir_pipe *pipe, int op)
 {
-	struct weir_calm *c = &pipe->calm[op];
-
-	store32_relaxed(&c->left, load32_relaxed(&c->left) - 1);
+	sub32_here(&pipe->calm[op].left, 1);
 }
 
-/* Puts what was counted into the state, before that is used. */
+/* The same where a text must not be in its bytes (the text's rule, + 1); 0: it is not. */
+static inline uint32_t weir_calm_holds_without(const struct weir_pipe *pipe, int op, uint64_t rules)
+{
+	const struct weir_calm *c = &pipe->calm[op];
+
+	if (load64_relaxed(&c->rules) != rules || load32_relaxed(&c->left_looking) == 0)
+		return 0;
+	return load32_relaxed(&c->text);
+}
+
+static inline void weir_calm_passes_without(struct weir_pipe *pipe, int op)
+{
+	sub32_here(&pipe->calm[op].left_looking, 1);
+}
+
+/* Puts what was counted into the state, before that is used. Whoever was interrupted between
+ * the look and the count changes a number that holds for no rules. */
 static inline void weir_calm_end(struct weir_pipe *pipe, int op, struct weir_fault_state *s)
 {
 	struct weir_calm *c = &pipe->calm[op];
-	uint32_t granted = load32_relaxed(&c->granted), left = load32_relaxed(&c->left);
+	uint32_t left = load32_relaxed(&c->left) + load32_relaxed(&c->left_looking);
+	uint32_t granted = load32_relaxed(&c->granted);
 
 	if (granted == 0)
 		return;
+	store64_relaxed(&c->rules, 0);
 	store32_relaxed(&c->granted, 0);
 	store32_relaxed(&c->left, 0);
+	store32_relaxed(&c->left_looking, 0);
 	weir_fault_pass_calmly(s, left < granted ? granted - left : 0);
 }
 
@@ -54,7 +71,8 @@ static inline void weir_calm_begin(struct weir_pipe *pipe, int op, const struct 
 	n = n < UINT32_MAX ? n : UINT32_MAX;
 	store64_relaxed(&c->rules, rules);
 	store32_relaxed(&c->text, s->calm_text);
-	store32_relaxed(&c->left, (uint32_t)n);
+	store32_relaxed(&c->left, s->calm_text ? 0 : (uint32_t)n);
+	store32_relaxed(&c->left_looking, s->calm_text ? (uint32_t)n : 0);
 	store32_relaxed(&c->granted, (uint32_t)n);
 }
 
@@ -66,6 +84,7 @@ static inline void weir_calm_begin_free(struct weir_pipe *pipe, int op, uint64_t
 	store64_relaxed(&c->rules, rules);
 	store32_relaxed(&c->text, 0);
 	store32_relaxed(&c->left, UINT32_MAX);
+	store32_relaxed(&c->left_looking, 0);
 	store32_relaxed(&c->granted, UINT32_MAX);
 }
 

@@ -44,6 +44,7 @@ void weir_pipe_reset(struct weir_pipe *pipe, uint32_t generation)
 		store64_relaxed(&pipe->calm[op].rules, 0);
 		store32_relaxed(&pipe->calm[op].text, 0);
 		store32_relaxed(&pipe->calm[op].left, 0);
+		store32_relaxed(&pipe->calm[op].left_looking, 0);
 		store32_relaxed(&pipe->calm[op].granted, 0);
 	}
 	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++) {

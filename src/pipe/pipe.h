@@ -79,7 +79,8 @@ struct weir_sleeper {
 struct weir_calm {
 	weir_word64 rules;          /* the word of rules that it holds for */
 	weir_word32 left;
-	weir_word32 granted;        /* what `left` was; 0: none are counted here */
+	weir_word32 left_looking;   /* the same, where a text must be looked for */
+	weir_word32 granted;        /* what one of both was; 0: none are counted here */
 	weir_word32 text;           /* the rule, + 1, whose text must not come; 0: none */
 };
 
