@@ -68,7 +68,8 @@ WEIR_EXPORT void closefrom(int lowest)
 WEIR_EXPORT int shutdown(int fd, int how)
 {
 	struct weir_end end;
-	bool marked = weir_end_of(fd, &end);
+	bool known_how = how == SHUT_RD || how == SHUT_WR || how == SHUT_RDWR; /* else EINVAL */
+	bool marked = known_how && weir_end_of(fd, &end);
 
 	if (marked)
 		weir_end_before_shutdown(&end);

@@ -46,6 +46,7 @@ static void begin(struct weir_loop *l, bool closes_on_exec)
 	store32_relaxed(&l->others, 0);
 	store32_relaxed(&l->ask, 1);
 	store32_relaxed(&l->leftovers, 0);
+	store32_relaxed(&l->lost, 0);
 	store32_relaxed(&l->foreign, 0);
 	store32_relaxed(&l->shared, 0);
 	l->full = false;
@@ -154,7 +155,10 @@ bool weir_entry_moves(int epfd, int fd)
 	if (!weir_is_entered(fd) || weir_is_entered_in(fd, epfd))
 		return false;
 	other = any_loop_of((int)load32_relaxed(&weir_entries[fd].set) - 1);
-	if (other && weir_end_of(fd, &end))
+	if (!other)
+		return true;
+	store32_relaxed(&other->lost, 1);
+	if (weir_end_of(fd, &end))
 		weir_loop_give_up(other, fd, &end);
 	return true;
 }

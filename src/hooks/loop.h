@@ -38,6 +38,7 @@ struct weir_loop {
 	weir_word32 others;         /* of them, those that memory does not answer for */
 	weir_word32 ask;            /* 1: the kernel may know of an edge */
 	weir_word32 leftovers;      /* 1: it may know of edges that were told */
+	weir_word32 lost;           /* 1: an entry is in no table, as it came into another set, too */
 	weir_word32 foreign;        /* 1: other processes may have peers of its ends, and be killed */
 	weir_word32 shared;         /* ends of the session that were shared when that was looked at */
 	weir_word32 round;          /* of the calls */

@@ -18,14 +18,15 @@ static bool has_board(struct weir_loop *l)
 	return board != 0;
 }
 
-/* Two entries with the same data cannot be told apart: then the kernel answers for both. */
+/* Two entries with the same data cannot be told apart: then the kernel answers for both. What a
+ * lost one has is not known. */
 static bool has_own_data(struct weir_loop *l, int fd, uint64_t data)
 {
 	int other = weir_entry_find(weir_loop_fd(l), data);
 	struct weir_end end;
 
 	if (other < 0 || other == fd)
-		return true;
+		return !load32_relaxed(&l->lost);
 	if (weir_end_of(other, &end))
 		weir_loop_give_up(l, other, &end);
 	return false;
