@@ -468,3 +468,27 @@ tells() {
 	tells 0 --stats "$BATS_TEST_TMPDIR/stats" -- true
 	"$PYTHON" -c 'import json, sys; assert json.load(open(sys.argv[1]))["faults"] == []' "$BATS_TEST_TMPDIR/stats"
 }
+
+# The only thread of its process: most of these calls pass without a look at the rules' state.
+@test "vectors are counted exactly, too, where nothing happens for many calls" {
+	run bounded "$WEIR" run --quiet --fault write:error=EIO:when=60 --fault read:error=EIO:when=70 -- \
+		python3 -c '
+import os, socket
+a, b = socket.socketpair()
+def first_failure(call):
+    for n in range(1, 200):
+        try:
+            call()
+        except OSError:
+            return n
+first, second = bytearray(1), bytearray(1)
+def write():
+    assert os.writev(a.fileno(), [b"x", b"", b"y"]) == 2
+def exchange():
+    write()
+    assert os.readv(b.fileno(), [first, bytearray(0), second]) == 2 and first + second == b"xy"
+print(first_failure(exchange), first_failure(exchange))'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = "60 11" ]
+}

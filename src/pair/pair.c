@@ -110,8 +110,8 @@ static void reset_end(struct weir_end_shared *end)
 	store32_relaxed(&end->sndbuf, SO_BUF_DEFAULT);
 	store32_relaxed(&end->rcvbuf, SO_BUF_DEFAULT);
 	store32_relaxed(&end->shuts, 0);
-	store64_relaxed(&end->cookie_again, 0);
 	store64_relaxed(&end->cookie, 0);
+	store64_release(&end->cookie_again, 0);
 	store64_relaxed(&end->inode, 0);
 	store32_relaxed(&end->fd, UINT32_MAX);
 	store32_relaxed(&end->timed, 0);

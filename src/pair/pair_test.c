@@ -174,6 +174,39 @@ static void damaged_free_list(void)
 	CHECK_EQ(end_of_opening(), 0);
 }
 
+static int end_of_finding(uint64_t cookie)
+{
+	uint32_t index;
+	int side, status;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(weir_pair_find(&session, cookie, &index, &side) ? 1 : 0);
+	CHECK(waitpid(child, &status, 0) == child);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Where an identity and its copy differ, the end may be the one that is looked for. */
+static void damaged_identities(void)
+{
+	begin(100);
+	CHECK_EQ(open_pair(), 0);
+	struct weir_end_shared *end = &session.slots[0].end[1];
+	CHECK_EQ(end_of_finding(1234), 0);
+	store64_relaxed(&end->cookie_again, 1234);
+	store64_relaxed(&end->cookie, 1234);
+	CHECK_EQ(end_of_finding(1234), 1);
+	CHECK_EQ(end_of_finding(1235), 0);
+	store64_relaxed(&end->cookie, 1236);
+	CHECK_EQ(end_of_finding(1234), SIGABRT);
+	CHECK_EQ(end_of_finding(1236), SIGABRT);
+	CHECK_EQ(end_of_finding(5678), SIGABRT);
+	store64_relaxed(&end->cookie, 0);
+	CHECK_EQ(end_of_finding(5678), 0);
+	store64_relaxed(&end->cookie_again, 0);
+	release_both(0);
+}
+
 /* Whoever dies on the way between the list and a life leaves no slot behind. */
 static void died_with_the_list(void)
 {
@@ -357,6 +390,7 @@ int main(void)
 	RUN(held_by_several);
 	RUN(all_in_use);
 	RUN(damaged_free_list);
+	RUN(damaged_identities);
 	RUN(died_with_the_list);
 	RUN(retired_records);
 	RUN(free_list_of_several_threads);
