@@ -1,16 +1,11 @@
 #include "endpoint/waiter.h"
 
 #include <poll.h>
-#include <sys/epoll.h>
 
 #include "endpoint/wait.h"
 #include "pipe/bell.h"
 
-enum {
-	INPUT = EPOLLIN | EPOLLRDNORM,
-	ROOM = EPOLLOUT | EPOLLWRNORM,
-	OVER = EPOLLHUP | EPOLLERR | EPOLLRDHUP,
-};
+enum { OVER = EPOLLHUP | EPOLLERR | EPOLLRDHUP };
 
 void weir_waiter_begin(struct weir_waiter *w, const struct weir_end *end, uint32_t events)
 {
@@ -33,7 +28,7 @@ static bool is_new(const struct weir_waiter *w, const struct weir_end *end)
 
 bool weir_waiter_has_news(const struct weir_waiter *w, const struct weir_end *end)
 {
-	return (load32_relaxed(&w->events) & INPUT) && weir_pipe_used(&end->in) > 0 && is_new(w, end);
+	return (load32_relaxed(&w->events) & WEIR_INPUT) && weir_pipe_used(&end->in) > 0 && is_new(w, end);
 }
 
 /* What decides whether there is news at an edge. Of room it is looked up before the room is:
@@ -58,7 +53,7 @@ static struct sight look(const struct weir_end *end)
 static bool has_gone(const struct weir_waiter *w, const struct weir_end *end,
                      const struct sight *now)
 {
-	return (load32_relaxed(&w->events) & ROOM) &&
+	return (load32_relaxed(&w->events) & WEIR_ROOM) &&
 	       (load32_acquire(&end->out.pipe->carrier) != WEIR_BY_RING ||
 	        now->head != load64_relaxed(&w->seen_head));
 }
@@ -69,7 +64,7 @@ static bool is_news(const struct weir_waiter *w, const struct weir_end *end,
                     const struct sight *now, uint32_t known)
 {
 	bool came = now->tail != load64_relaxed(&w->seen_tail);
-	bool room = (known & ROOM) && now->fills != load32_relaxed(&w->seen_fills);
+	bool room = (known & WEIR_ROOM) && now->fills != load32_relaxed(&w->seen_fills);
 
 	return known && (came || room || has_gone(w, end, now));
 }
@@ -80,7 +75,7 @@ static void tell(struct weir_waiter *w, const struct sight *now, uint32_t known)
 	store64_relaxed(&w->seen_tail, now->tail);
 	store64_relaxed(&w->seen_head, now->head);
 	store32_relaxed(&w->seen_shuts, now->shuts);
-	if (known & ROOM)
+	if (known & WEIR_ROOM)
 		store32_relaxed(&w->seen_fills, now->fills);
 }
 
@@ -90,7 +85,7 @@ static int known_now(const struct weir_waiter *w, const struct weir_end *end, st
 
 	if (events & EPOLLET)
 		*now = look(end);
-	int known = weir_end_known(end, (short)(events & (INPUT | ROOM)));
+	int known = weir_end_known(end, (short)(events & (WEIR_INPUT | WEIR_ROOM)));
 	if (known == WEIR_UNKNOWN || !(events & EPOLLET) || is_news(w, end, now, (uint32_t)known))
 		return known;
 	return now->shuts == load32_relaxed(&w->seen_shuts) ? 0 : WEIR_UNKNOWN;
@@ -118,7 +113,7 @@ int weir_waiter_would(struct weir_waiter *w, const struct weir_end *end)
 static void tell_event(struct weir_waiter *w, const struct weir_end *end, struct sight *now,
                        uint32_t event)
 {
-	if (!(event & INPUT) && weir_pipe_used(&end->in) > 0)
+	if (!(event & WEIR_INPUT) && weir_pipe_used(&end->in) > 0)
 		now->tail = load64_relaxed(&w->seen_tail);
 	tell(w, now, event);
 }
@@ -157,21 +152,21 @@ static uint32_t true_of_others(struct weir_waiter *w, const struct weir_end *end
 	if (now.shuts != load32_relaxed(&w->seen_shuts) || has_gone(w, end, &now))
 		old = false;
 	tell_event(w, end, &now, event);
-	weir_end_make_exact(end, (short)(event & (INPUT | ROOM)));
+	weir_end_make_exact(end, (short)(event & (WEIR_INPUT | WEIR_ROOM)));
 	if (event & OVER)
 		return event;
 	event = (uint32_t)(unsigned short)weir_end_true_events(end, (short)event);
-	return old && !(event & ROOM) ? event & ~(uint32_t)INPUT : event;
+	return old && !(event & WEIR_ROOM) ? event & ~(uint32_t)WEIR_INPUT : event;
 }
 
 /* Of an event, what is so. */
 static uint32_t true_now(const struct weir_end *end, uint32_t event)
 {
-	if ((event & INPUT) && !has_input(end))
-		event &= ~(uint32_t)INPUT;
-	if ((event & ROOM) && !weir_pipe_writable(&end->out)) {
+	if ((event & WEIR_INPUT) && !has_input(end))
+		event &= ~(uint32_t)WEIR_INPUT;
+	if ((event & WEIR_ROOM) && !weir_pipe_writable(&end->out)) {
 		weir_end_make_exact(end, POLLOUT);
-		event &= ~(uint32_t)ROOM;
+		event &= ~(uint32_t)WEIR_ROOM;
 	}
 	return event;
 }
@@ -185,11 +180,11 @@ uint32_t weir_waiter_true(struct weir_waiter *w, const struct weir_end *end, uin
 	event = true_now(end, event);
 	if (!has_edges(w))
 		return event;
-	bool came = (event & INPUT) && has_come(w, end);
+	bool came = (event & WEIR_INPUT) && has_come(w, end);
 	bool shut = now.shuts != load32_relaxed(&w->seen_shuts);
 	now.tail = load64_acquire(&end->in.pipe->tail); /* what it tells of now came before */
-	if (!came && !shut && !is_news(w, end, &now, event & (INPUT | ROOM)))
-		event &= ~(uint32_t)(INPUT | ROOM);
+	if (!came && !shut && !is_news(w, end, &now, event & (WEIR_INPUT | WEIR_ROOM)))
+		event &= ~(uint32_t)(WEIR_INPUT | WEIR_ROOM);
 	if (event)
 		tell_event(w, end, &now, event);
 	return event;
@@ -218,7 +213,7 @@ static int lock(const struct weir_waiter *w, const struct weir_end *end)
 
 int weir_waiter_may_sleep(struct weir_waiter *w, const struct weir_end *end)
 {
-	if (!(load32_acquire(&w->events) & INPUT))
+	if (!(load32_acquire(&w->events) & WEIR_INPUT))
 		return 1;
 	if (!weir_end_is_calm(end))
 		return WEIR_UNKNOWN;

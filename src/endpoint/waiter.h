@@ -14,7 +14,15 @@
 #ifndef WEIR_ENDPOINT_WAITER_H
 #define WEIR_ENDPOINT_WAITER_H
 
+#include <sys/epoll.h>
+
 #include "endpoint/known.h"
+
+/* Of the events, EPOLL*. */
+enum {
+	WEIR_INPUT = EPOLLIN | EPOLLRDNORM,
+	WEIR_ROOM = EPOLLOUT | EPOLLWRNORM,
+};
 
 struct weir_waiter {
 	weir_word32 events;         /* EPOLL*, as the program wants them */

@@ -19,12 +19,6 @@
 
 #include "hooks/entries.h"
 
-/* Of the events, EPOLL*. */
-enum {
-	WEIR_INPUT = EPOLLIN | EPOLLRDNORM,
-	WEIR_ROOM = EPOLLOUT | EPOLLWRNORM,
-};
-
 #define WEIR_EDGES ((uint32_t)EPOLLET)
 
 struct weir_loop {
