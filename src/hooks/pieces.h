@@ -26,13 +26,19 @@ static inline bool weir_is_interrupted(struct os_handled since, const sigset_t *
 	return __builtin_expect(!mask && os_handled().all != since.all, 0);
 }
 
-/* -1 and EINTR where that is so. */
-static inline int weir_was_interrupted(struct os_handled since, const sigset_t *mask)
+/* What a call gives then: `ready`, or else EINTR. */
+static inline int weir_or_interrupted(int ready, bool interrupted)
 {
-	if (!weir_is_interrupted(since, mask))
-		return 0;
+	if (!interrupted || ready != 0)
+		return ready;
 	errno = EINTR;
 	return -1;
+}
+
+/* -1 and EINTR where it is interrupted. */
+static inline int weir_was_interrupted(struct os_handled since, const sigset_t *mask)
+{
+	return weir_or_interrupted(0, weir_is_interrupted(since, mask));
 }
 
 /* Before the kernel is asked to wait: where a handler has run since, it must not, but what there
@@ -46,15 +52,6 @@ static inline bool weir_must_not_wait(struct os_handled since, const sigset_t *m
 	if (interrupted)
 		*left = &at_once;
 	return interrupted;
-}
-
-/* What such a call gives: `ready`, or else EINTR. */
-static inline int weir_or_interrupted(int ready, bool interrupted)
-{
-	if (!interrupted || ready != 0)
-		return ready;
-	errno = EINTR;
-	return -1;
 }
 
 /* `mask`: the call's own, or NULL. */
