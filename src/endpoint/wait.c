@@ -84,10 +84,9 @@ static void count_sleep(void)
 
 /* A place that is free, or that a thread left behind when it was killed: only one that seems
  * to sleep for long is worth the question. */
-static struct weir_sleeper *take_place(struct weir_sleeper all[WEIR_SLEEPERS_MAX], uint32_t tid)
+static struct weir_sleeper *take_place(struct weir_sleeper all[WEIR_SLEEPERS_MAX], uint32_t tid,
+                                       uint64_t now)
 {
-	uint64_t now = os_now_ns();
-
 	for (int i = 0; i < WEIR_SLEEPERS_MAX; i++)
 		if (load32_relaxed(&all[i].tid) == 0 && swap32_if(&all[i].tid, 0, tid))
 			return &all[i];
@@ -102,12 +101,13 @@ static struct weir_sleeper *take_place(struct weir_sleeper all[WEIR_SLEEPERS_MAX
 
 struct weir_sleeper *weir_sleep_begins(const struct weir_end *end, int op)
 {
-	struct weir_sleeper *s = take_place(sleepers_of(end, op), own_thread());
+	uint64_t now = os_now_ns();
+	struct weir_sleeper *s = take_place(sleepers_of(end, op), own_thread(), now);
 
 	if (!s)
 		return NULL;
 	count_sleep();
-	store64_relaxed(&s->since, os_now_ns());
+	store64_relaxed(&s->since, now);
 	store32_relaxed(&s->pid, load32_relaxed(&weir_own_process));
 	store32_ordered(&s->fd, (uint32_t)end->fd);
 	return s;
