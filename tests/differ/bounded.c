@@ -188,9 +188,14 @@ static bool receive(struct model *m, struct waiting *w)
 	return true;
 }
 
+static size_t room_beside(const struct model *m, size_t used)
+{
+	return used < m->capacity ? m->capacity - used : 0;
+}
+
 static size_t room(const struct model *m, const struct queue *q)
 {
-	return q->used < m->capacity ? m->capacity - q->used : 0;
+	return room_beside(m, q->used);
 }
 
 static void move_in(struct model *m, struct queue *q, struct waiting *w)
@@ -202,29 +207,36 @@ static void move_in(struct model *m, struct queue *q, struct waiting *w)
 }
 
 /* A writer that sleeps is left alone until there is room for half the bound, or for all that it
- * has, or for everything. */
-static size_t wish_of(const struct model *m, const struct waiting *w)
+ * has left, or for everything. */
+static size_t wish_for(const struct model *m, size_t left)
 {
-	size_t half = m->capacity / 2 ? m->capacity / 2 : 1, left = w->size - w->done;
+	size_t half = m->capacity / 2 ? m->capacity / 2 : 1;
 
 	return left < half ? left : half;
 }
 
-static bool is_enough(const struct model *m, const struct queue *q, size_t wish)
+static size_t wish_of(const struct model *m, const struct waiting *w)
 {
-	return q->used == 0 || room(m, q) >= wish;
+	return wish_for(m, w->size - w->done);
 }
 
-static bool is_woken(const struct model *m, const struct queue *q, const struct waiting *w)
+static bool is_enough(const struct model *m, size_t used, size_t wish)
 {
-	return is_enough(m, q, wish_of(m, w)) || (q->wish && is_enough(m, q, q->wish));
+	return used == 0 || room_beside(m, used) >= wish;
+}
+
+/* Once there are as many bytes in the queue. */
+static bool is_woken_at(const struct model *m, size_t used, const struct queue *q,
+                        const struct waiting *w)
+{
+	return is_enough(m, used, wish_of(m, w)) || (q->wish && is_enough(m, used, q->wish));
 }
 
 /* A wish that came true has been told to whoever waits. */
 static void forget_wishes(struct model *m)
 {
 	for (int side = 0; side < 2; side++)
-		if (is_enough(m, &m->queue[side], m->queue[side].wish))
+		if (is_enough(m, m->queue[side].used, m->queue[side].wish))
 			m->queue[side].wish = 0;
 }
 
@@ -232,7 +244,7 @@ static bool send_some(struct model *m, struct waiting *w)
 {
 	struct queue *q = &m->queue[w->side];
 
-	if (!q->ended && (!w->waits || is_woken(m, q, w))) {
+	if (!q->ended && (!w->waits || is_woken_at(m, q->used, q, w))) {
 		q->wish = w->waits ? 0 : q->wish;
 		move_in(m, q, w);
 	}
@@ -379,13 +391,93 @@ static bool would_wait(const struct model *m, const struct call *c)
 	return q->used < (all && size_of(c) > 0 ? size_of(c) : 1);
 }
 
-static bool run_line(struct model *m, const struct call *c, int line)
+/* ---- what can be told ---- */
+
+/* Does an actor wait in the direction? */
+static bool is_taken(const struct model *m, int side, bool reading)
+{
+	const struct waiting *w = &m->actor[reading ? READER : WRITER];
+
+	return w->waits && w->side == side;
+}
+
+/* A writer sleeps, and there is room, less than he is to be woken for. He may know of it all the
+ * same, and have filled some of it: no count tells. */
+static bool is_unclear(const struct model *m, int side)
+{
+	return is_taken(m, side, false) && room(m, &m->queue[side]) > 0;
+}
+
+/* What this receive takes wakes the writer that sleeps if he has filled nothing, but not if he
+ * has filled all the room: then he waits for as much again. */
+static bool may_wake(const struct model *m, int side, const struct call *c)
+{
+	const struct waiting *w = &m->actor[WRITER];
+	const struct queue *q = &m->queue[side];
+	size_t n = size_of(c), left = w->size - w->done;
+
+	return !(flags_of(c) & MSG_PEEK) && is_woken_at(m, q->used - n, q, w) &&
+	       n < wish_for(m, left - room(m, q));
+}
+
+static bool can_receive(const struct model *m, const struct call *c)
+{
+	int from = !c->a[0];
+
+	if (!is_taken(m, from, false))
+		return true;
+	if (size_of(c) > m->queue[from].used)
+		return c->actor > 0 && !is_unclear(m, from);
+	return !is_unclear(m, from) || !may_wake(m, from, c);
+}
+
+/* Of two who wait at the other end, only time tells who hears of the reset. */
+static bool can_close(const struct model *m, int side)
+{
+	return !is_taken(m, side, true) && !is_taken(m, side, false) &&
+	       !(is_taken(m, !side, true) && is_taken(m, !side, false)) && !is_unclear(m, !side);
+}
+
+/* Is there one result only, whatever the threads' speed? */
+static bool can_be_told(const struct model *m, const struct call *c)
 {
 	int side = c->a[0];
 
 	if (sends(c) || receives(c)) {
-		if (!m->end[side].open || !m->there[c->actor] || (!c->may_wait && would_wait(m, c)))
+		if (!m->end[side].open || !m->there[c->actor] || m->actor[c->actor].waits ||
+		    is_taken(m, side, receives(c)) ||
+		    (!c->may_wait && would_wait(m, c)))
 			return false;
+		/* Who is woken by the first piece of a write may be in time for the next. */
+		return sends(c) ? !is_taken(m, !side, true) || size_of(c) <= room(m, &m->queue[side])
+		                : can_receive(m, c);
+	}
+	switch (c->number) {
+	case CALL_cancel:
+		return m->actor[side].waits;
+	case CALL_ioctl:
+		return m->end[side].open && (c->a[1] != FIONREAD || !is_unclear(m, !side));
+	case CALL_poll:
+		/* To ask for room wakes a writer that sleeps. */
+		side = c->list[0].place;
+		return m->end[side].open &&
+		       !((c->list[0].value & POLLOUT) && is_taken(m, side, false));
+	case CALL_shutdown:
+		return m->end[side].open && !is_unclear(m, 0) && !is_unclear(m, 1);
+	case CALL_close:
+		return m->end[side].open && can_close(m, side);
+	default:
+		return true;
+	}
+}
+
+static bool run_line(struct model *m, const struct call *c, int line)
+{
+	int side = c->a[0];
+
+	if (!can_be_told(m, c))
+		return false;
+	if (sends(c) || receives(c)) {
 		make_call(m, c, line);
 		note_others(m);
 		return true;
@@ -518,32 +610,9 @@ static struct call transfer_call(struct random *r, const struct model *m, int ac
 	return c;
 }
 
-/* Does another actor wait in the direction? */
-static bool is_taken(const struct model *m, int side, bool reading)
-{
-	const struct waiting *w = &m->actor[reading ? READER : WRITER];
-
-	return w->waits && w->side == side;
-}
-
-/* A writer sleeps, and there is room, less than he is to be woken for. He may know of it all the
- * same, and have filled it: no count tells. */
-static bool is_unclear(const struct model *m, int side)
-{
-	return is_taken(m, side, false) && room(m, &m->queue[side]) > 0;
-}
-
 static bool make_transfer(struct random *r, const struct model *m, int actor, struct call *c)
 {
 	*c = transfer_call(r, m, actor);
-	if (!m->end[c->a[0]].open || is_taken(m, c->a[0], receives(c)))
-		return false;
-	/* Who is woken by the first piece of a write may be in time for the next: only time tells. */
-	if (sends(c) && is_taken(m, !c->a[0], true) && size_of(c) > room(m, &m->queue[c->a[0]]))
-		return false;
-	if (receives(c) && is_taken(m, !c->a[0], false) && size_of(c) > m->queue[!c->a[0]].used &&
-	    (actor == 0 || is_unclear(m, !c->a[0])))
-		return false;
 	if (actor > 0 || !would_wait(m, c))
 		return true;
 	if (c->number != CALL_recv && c->number != CALL_send)
@@ -562,21 +631,20 @@ static bool make_line(struct random *r, const struct model *m, struct call *c)
 		return make_transfer(r, m, 0, c);
 	case 10 ... 12:
 		actor = READER + (int)random_below(r, 2);
-		return !m->actor[actor].waits && make_transfer(r, m, actor, c);
+		return make_transfer(r, m, actor, c);
 	case 13 ... 14:
 		c->number = CALL_ioctl;
 		c->a[1] = random_below(r, 2) ? FIONREAD : TIOCOUTQ;
-		return m->end[side].open && !is_unclear(m, !side);
+		return true;
 	case 15 ... 16:
 		c->number = CALL_poll;
 		c->listed = 1;
 		c->list[0].place = side;
 		c->list[0].value =
 		        (random_below(r, 2) ? POLLIN : 0) | (random_below(r, 2) ? POLLRDHUP : 0);
-		/* To ask for room wakes a writer that sleeps. */
 		if (!is_taken(m, side, false))
 			c->list[0].value |= random_below(r, 3) ? POLLOUT : 0;
-		return m->end[side].open;
+		return true;
 	case 17:
 		c->number = CALL_cancel;
 		c->a[0] = READER + (int)random_below(r, 2);
@@ -584,15 +652,10 @@ static bool make_line(struct random *r, const struct model *m, struct call *c)
 	case 18:
 		c->number = CALL_shutdown;
 		c->a[1] = (int)random_below(r, 3);
-		return random_below(r, 12) == 0 && m->end[side].open && !is_unclear(m, 0) &&
-		       !is_unclear(m, 1);
+		return random_below(r, 12) == 0;
 	default:
 		c->number = CALL_close;
-		/* Of two who wait at the other end, only time tells who hears of the reset. */
-		return random_below(r, 20) == 0 && m->end[side].open && !is_taken(m, side, true) &&
-		       !is_taken(m, side, false) &&
-		       !(is_taken(m, !side, true) && is_taken(m, !side, false)) &&
-		       !is_unclear(m, !side);
+		return random_below(r, 20) == 0;
 	}
 }
 
@@ -618,7 +681,7 @@ void bounded_generate(struct program *program, uint64_t seed, size_t capacity, c
 	add(program, m, (struct call){.number = CALL_thread, .a = {READER}});
 	add(program, m, (struct call){.number = CALL_thread, .a = {WRITER}});
 	for (int tries = 0; program->lines < lines && tries < 1000; tries++)
-		if (make_line(&r, m, &c))
+		if (make_line(&r, m, &c) && can_be_told(m, &c))
 			add(program, m, c);
 	end(m);
 }
