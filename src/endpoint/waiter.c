@@ -28,7 +28,7 @@ static bool is_new(const struct weir_waiter *w, const struct weir_end *end)
 
 bool weir_waiter_has_news(const struct weir_waiter *w, const struct weir_end *end)
 {
-	return (load32_relaxed(&w->events) & WEIR_INPUT) && weir_pipe_used(&end->in) > 0 && is_new(w, end);
+	return (load32_relaxed(&w->events) & WEIR_INPUT) && is_new(w, end);
 }
 
 /* What decides whether there is news at an edge. Of room it is looked up before the room is:
@@ -63,7 +63,8 @@ static bool has_gone(const struct weir_waiter *w, const struct weir_end *end,
 static bool is_news(const struct weir_waiter *w, const struct weir_end *end,
                     const struct sight *now, uint32_t known)
 {
-	bool came = now->tail != load64_relaxed(&w->seen_tail);
+	bool came = (load32_relaxed(&w->events) & WEIR_INPUT) &&
+	            now->tail != load64_relaxed(&w->seen_tail);
 	bool room = (known & WEIR_ROOM) && now->fills != load32_relaxed(&w->seen_fills);
 
 	return known && (came || room || has_gone(w, end, now));

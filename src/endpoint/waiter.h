@@ -41,7 +41,8 @@ void weir_waiter_begin(struct weir_waiter *w, const struct weir_end *end, uint32
 int weir_waiter_known(struct weir_waiter *w, const struct weir_end *end);
 int weir_waiter_would(struct weir_waiter *w, const struct weir_end *end);
 
-/* Are there bytes to be told of, at an edge too? */
+/* At an edge: have bytes come since he was last told? If they are read by now, what else he asks
+ * for is news all the same, as it is to the kernel. */
 bool weir_waiter_has_news(const struct weir_waiter *w, const struct weir_end *end);
 
 /* What is left of an event of the kernel's. */
