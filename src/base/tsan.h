@@ -6,6 +6,8 @@
 #ifndef WEIR_BASE_TSAN_H
 #define WEIR_BASE_TSAN_H
 
+#include <stdbool.h>
+
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define WEIR_HAS_TSAN 1
@@ -20,6 +22,11 @@ static inline void tsan_acquire(void *address)
 static inline void tsan_release(void *address)
 {
 	(void)address;
+}
+
+static inline bool tsan_is_here(void)
+{
+	return true;
 }
 #else
 extern void __tsan_acquire(void *address) __attribute__((weak, visibility("default")));
@@ -36,6 +43,11 @@ static inline void tsan_release(void *address)
 {
 	if (__builtin_expect(__tsan_release != 0, 0) && address)
 		__tsan_release(address);
+}
+
+static inline bool tsan_is_here(void)
+{
+	return __tsan_acquire != 0;
 }
 #endif
 

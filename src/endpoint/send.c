@@ -15,6 +15,9 @@ enum {
 	NOT_TRIED = -6000,          /* beyond what an attempt may give */
 	ASK_EVERY = 256,            /* writes between two looks whether the peer lives */
 	IOV_STEP = 16,              /* vectors of one call once the kernel carries */
+	FAR_STREAM = 4096,          /* bytes of a write that may go past the caches: of a stream, ... */
+	FAR = 32768,                /* ... and always */
+	ONE_WAY = 8,                /* writes to one of the other direction, in a stream */
 };
 
 /* The peer's end is shut or gone: the kernel says so, and raises SIGPIPE unless
@@ -64,6 +67,18 @@ static void tell_watchers(const struct weir_end *end)
 		weir_bell_make_writable(out, end->fd);
 }
 
+/* Is it more than the caches should pass on? Long messages to another processor are, also of a
+ * stream: whoever waits for the answer to each has them sooner from the writer's cache. Where
+ * both last ran is a hint. */
+static bool is_far(const struct weir_pipe *out, const struct weir_pipe *in, size_t n)
+{
+	uint32_t reader = load32_relaxed(&out->reader_cpu);
+
+	if (__builtin_expect(n < FAR_STREAM, 1) || reader == 0 || reader == load32_relaxed(&out->writer_cpu))
+		return false;
+	return n >= FAR || load64_relaxed(&in->writes) < load64_relaxed(&out->writes) / ONE_WAY;
+}
+
 /* Writer lock. `how`: FIRST, of the attempts that make up one call of the program.
  * `rules`: those that concern the call, unless `f` looks at them. NOT_TRIED where
  * they have a say. */
@@ -89,7 +104,8 @@ static ssize_t put_locked(const struct weir_end *end, struct weir_span *span, si
 		if (n != 0)
 			return n;
 	}
-	ssize_t n = weir_pipe_put(&end->out, end->fd, from, len);
+	ssize_t n = weir_pipe_put(&end->out, end->fd, from, len,
+	                          is_far(pipe, end->in.pipe, len));
 	if (__builtin_expect(f != NULL, 0) && n > 0)
 		weir_faulty_after_put(f, span, (size_t)n);
 	if (n > 0 && (how & FIRST))
@@ -249,7 +265,8 @@ size_t weir_end_send_quick(uint64_t entry, int fd, const void *bytes, size_t n)
 	way.word = load64_relaxed(&pipe->rules_write);
 	bool alone = weir_pipe_writes_alone(pipe);
 	bool calm = __builtin_expect(way.word == 0, 1) || rules_let(entry, fd, bytes, n, &way);
-	n = calm && is_plain(pipe) ? weir_pipe_put_quick(&out, bytes, n) : 0;
+	bool far = n >= FAR_STREAM && is_far(pipe, weir_table_pipe(entry, WEIR_OP_READ).pipe, n);
+	n = calm && is_plain(pipe) ? weir_pipe_put_quick(&out, bytes, n, far) : 0;
 	if (n > 0) {
 		store64_relaxed(&pipe->writes, load64_relaxed(&pipe->writes) + 1);
 		weir_calm_passed(pipe, WEIR_OP_WRITE, &way);

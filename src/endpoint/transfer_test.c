@@ -494,7 +494,7 @@ static void late_bytes_need_no_edge(void)
 	pthread_create(&thread, NULL, take_what_there_is, &taker);
 	for (int ms = 0; ms < 10000 && weir_pipe_used(&end[0].out) > 0; ms++)
 		nanosleep(&pause, NULL);
-	CHECK_EQ(weir_pipe_put(&end[0].out, end[0].fd, &span, 1), 1);
+	CHECK_EQ(weir_pipe_put(&end[0].out, end[0].fd, &span, 1, false), 1);
 	weir_pipe_unlock_writer(&end[0].out);
 	pthread_join(thread, NULL);
 	CHECK_EQ(taker.got, 3);

@@ -237,9 +237,9 @@ static int ring_and_publish(const struct weir_pipe_ref *ref, int fd, uint64_t ta
 	return error && take_back(ref, tail) ? error : 0;
 }
 
-/* `beyond`: how far the bound may be exceeded. */
+/* `beyond`: by how much the bound may be exceeded. */
 static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
-                   uint64_t beyond)
+                   uint64_t beyond, bool far)
 {
 	struct weir_pipe *pipe = ref->pipe;
 	struct weir_pipe_seen seen = weir_pipe_check_writer(ref);
@@ -255,6 +255,7 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 		rebase(pipe, &seen);
 	struct weir_ring ring = ring_of(ref, &seen);
 	struct weir_span before = *span;
+	ring.far = far;
 	store64_relaxed(&pipe->pending, n);
 	weir_ring_copy_in(&ring, tail, span, n);
 	int error = ring_and_publish(ref, fd, tail, n, used + n);
@@ -281,12 +282,13 @@ static void adopt_aside(struct weir_pipe *pipe, int fd)
 	store32_relaxed(&pipe->aside_owner, writer_of(pipe));
 }
 
-ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n)
+ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
+                      bool far)
 {
 	if (__builtin_expect(load32_relaxed(&ref->pipe->aside_used) != 0, 0) &&
 	    load32_relaxed(&ref->pipe->aside_owner) == 0)
 		adopt_aside(ref->pipe, fd);
-	return put(ref, fd, span, n, 0);
+	return put(ref, fd, span, n, 0, far);
 }
 
 static size_t copy_out(const struct weir_pipe_ref *ref, const struct weir_pipe_seen *seen,
@@ -375,7 +377,7 @@ static inline void prefetch_ahead(const struct weir_ring *ring, uint64_t tail)
 #endif
 }
 
-size_t weir_pipe_put_quick(const struct weir_pipe_ref *ref, const void *bytes, size_t n)
+size_t weir_pipe_put_quick(const struct weir_pipe_ref *ref, const void *bytes, size_t n, bool far)
 {
 	struct weir_pipe *pipe = ref->pipe;
 	struct weir_pipe_seen seen;
@@ -391,9 +393,11 @@ size_t weir_pipe_put_quick(const struct weir_pipe_ref *ref, const void *bytes, s
 	if (used == 0)
 		rebase(pipe, &seen);
 	struct weir_ring ring = ring_of(ref, &seen);
+	ring.far = far;
 	store64_relaxed(&pipe->pending, n);
 	weir_ring_put(&ring, seen.tail, bytes, n);
-	prefetch_ahead(&ring, seen.tail + n);
+	if (!ring.far)
+		prefetch_ahead(&ring, seen.tail + n);
 	publish(pipe, seen.tail + n, used + n);
 	return n;
 }
@@ -446,7 +450,7 @@ static ssize_t append(const struct weir_pipe_ref *ref, int fd, struct iovec *byt
 
 	if (weir_bell_is_handed_over(ref))
 		return os_send_now(fd, bytes->iov_base, bytes->iov_len, MSG_NOSIGNAL);
-	return put(ref, fd, &span, bytes->iov_len, WEIR_ASIDE_SIZE);
+	return put(ref, fd, &span, bytes->iov_len, WEIR_ASIDE_SIZE, false);
 }
 
 /* A handler may come again while its earlier bytes are being appended, and then

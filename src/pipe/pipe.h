@@ -250,13 +250,15 @@ uint64_t weir_pipe_room(const struct weir_pipe_ref *ref);
 bool weir_pipe_writable(const struct weir_pipe_ref *ref);
 
 /* Moves min(n, room) bytes in and rings the writer's end `fd`. Writer lock.
- * -EPIPE: the kernel says that nobody will read; nothing moved. */
-ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n);
+ * `far`: past the caches (base/copy.h). -EPIPE: the kernel says that nobody will read; nothing
+ * moved. */
+ssize_t weir_pipe_put(const struct weir_pipe_ref *ref, int fd, struct weir_span *span, size_t n,
+                      bool far);
 
 /* The short ways of both: one piece of `n` bytes, at least 1, where nobody needs
  * to be told, and a write has room for all of it. 0 where that is not so, or where
  * something is wrong: nothing has moved. */
-size_t weir_pipe_put_quick(const struct weir_pipe_ref *ref, const void *bytes, size_t n);
+size_t weir_pipe_put_quick(const struct weir_pipe_ref *ref, const void *bytes, size_t n, bool far);
 size_t weir_pipe_take_quick(const struct weir_pipe_ref *ref, void *bytes, size_t n);
 
 /* Moves min(n, used) bytes out. Reader lock. */

@@ -357,7 +357,7 @@ static void put_a_zero(int number)
 		handled.moved += (int)n;
 		handled.aside += (int)n;
 	} else if (handled.error == 0) {
-		handled.moved += (int)weir_pipe_put(ref, handled.t.writer, &span, 1);
+		handled.moved += (int)weir_pipe_put(ref, handled.t.writer, &span, 1, false);
 		weir_pipe_unlock_writer(ref);
 	}
 }
@@ -380,7 +380,7 @@ static void put_interrupted(const char *text, int times)
 	struct weir_span span = weir_span_of(&iov, 1);
 
 	CHECK_EQ(weir_pipe_lock_writer(&handled.t.ref), 0);
-	weir_pipe_put(&handled.t.ref, handled.t.writer, &span, iov.iov_len);
+	weir_pipe_put(&handled.t.ref, handled.t.writer, &span, iov.iov_len, false);
 	for (int i = 0; i < times; i++)
 		raise(SIGUSR1);
 	weir_pipe_unlock_writer(&handled.t.ref);

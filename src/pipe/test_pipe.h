@@ -68,7 +68,7 @@ static inline ssize_t test_pipe_put(struct test_pipe *t, const void *bytes, size
 
 	if (error)
 		return error;
-	ssize_t put = weir_pipe_put(&t->ref, t->writer, &span, n);
+	ssize_t put = weir_pipe_put(&t->ref, t->writer, &span, n, false);
 	weir_pipe_unlock_writer(&t->ref);
 	return put;
 }

@@ -32,6 +32,7 @@ struct weir_ring {
 	uint64_t origin;
 	uint64_t mask;              /* storage size - 1; the size is a power of two */
 	unsigned char *storage;
+	bool far;                   /* what is copied in goes past the caches (base/copy.h) */
 };
 
 struct weir_span weir_span_of(const struct iovec *iov, size_t count);
@@ -58,7 +59,7 @@ static inline void weir_ring_put(const struct weir_ring *ring, uint64_t at, cons
 	struct iovec iov = {(void *)(uintptr_t)bytes, n};
 	struct weir_span span = {&iov, 1, 0};
 
-	if (__builtin_expect(n > ring->mask + 1 - index, 0)) {
+	if (__builtin_expect(ring->far || n > ring->mask + 1 - index, 0)) {
 		weir_ring_copy_in(ring, at, &span, n);
 		return;
 	}

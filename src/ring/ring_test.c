@@ -5,7 +5,7 @@
 #include "base/test_random.h"
 #include "ring/ring.h"
 
-enum { STORAGE = 64, GUARD = 16, VECTORS = 4, ROUNDS = 20000 };
+enum { STORAGE = 256, GUARD = 16, VECTORS = 4, ROUNDS = 20000 };
 
 /* A ring with guards around its storage. */
 static struct {
@@ -207,6 +207,7 @@ static void random_traffic(void)
 	bool same = true;
 
 	for (int i = 0; i < ROUNDS && same; i++) {
+		ring.far = test_random_below(&r, 2);
 		write_some(&r, &ring);
 		same = read_some(&r, &ring);
 		if (test_random_below(&r, ROUNDS / 16) == 0 && ring.mask < STORAGE - 1) {
