@@ -427,39 +427,58 @@ static void tell_new(struct told *t, int fd, int *into)
 		*into = fd;
 }
 
+static void make_two(struct told *t, const struct call *c, int *a, int *b)
+{
+	int sv[2] = {-1, -1};
+	int result = c->number == CALL_pipe ? pipe(sv)
+	                                    : socketpair(AF_UNIX, SOCK_STREAM | c->a[2], 0, sv);
+
+	if (result == 0) {
+		*a = sv[0];
+		*b = sv[1];
+	}
+	tell(t, "%d %d", sv[0], sv[1]);
+}
+
+static void close_some(struct told *t, int low, int high)
+{
+	if (low < 3 || high < low) {
+		tell(t, "nothing");
+		return;
+	}
+	tell_result(t, close_range((unsigned int)low, (unsigned int)high, 0));
+	for (int i = 0; i < PLACES; i++)
+		if (*place(t->me, i) >= low && *place(t->me, i) <= high)
+			*place(t->me, i) = -1;
+}
+
+static void make_file(struct told *t, size_t size, int *a)
+{
+	int fd = memfd_create("differ", 0);
+
+	make_bytes((uint64_t)t->me->line, size, 0);
+	if (write(fd, bytes, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) != 0)
+		tell(t, "short ");
+	tell_new(t, fd, a);
+}
+
 static void descriptors(struct told *t, const struct call *c)
 {
 	int *a = place(t->me, c->a[0]),
 	    *b = strlen(call_kinds[c->number]) > 1 ? place(t->me, c->a[1] % PLACES) : NULL;
-	int sv[2] = {-1, -1};
 
 	switch (c->number) {
 	case CALL_socketpair:
 	case CALL_pipe:
-		if (c->number == CALL_socketpair
-		            ? !socketpair(AF_UNIX, SOCK_STREAM | c->a[2], 0, sv)
-		            : !pipe(sv)) {
-			*a = sv[0];
-			*b = sv[1];
-		}
-		tell(t, "%d %d", sv[0], sv[1]);
+		make_two(t, c, a, b);
 		break;
 	case CALL_close:
 		if (tell_result(t, close(*a)))
 			*a = -1;
 		break;
-	case CALL_close_range: {
-		int low = *a, high = *b;
-		if (low < 3 || high < low) {
-			tell(t, "nothing");
-			break;
-		}
-		tell_result(t, close_range((unsigned int)low, (unsigned int)high, 0));
-		for (int i = 0; i < PLACES; i++)
-			if (*place(t->me, i) >= low && *place(t->me, i) <= high)
-				*place(t->me, i) = -1;
+	case CALL_close_range:
+		close_some(t, *a, *b);
 		break;
-	}
 	case CALL_dup:
 		tell_new(t, dup(*a), b);
 		break;
@@ -475,15 +494,9 @@ static void descriptors(struct told *t, const struct call *c)
 		               HIGH_PLACES + c->a[2] % 100),
 		         b);
 		break;
-	case CALL_memfd: {
-		int fd = memfd_create("differ", 0);
-		size_t size = bounded(c->a[1]);
-		make_bytes((uint64_t)t->me->line, size, 0);
-		if (write(fd, bytes, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) != 0)
-			tell(t, "short ");
-		tell_new(t, fd, a);
+	case CALL_memfd:
+		make_file(t, bounded(c->a[1]), a);
 		break;
-	}
 	default:
 		tell_result(t, shutdown(*a, c->a[1]));
 		break;

@@ -166,29 +166,60 @@ static bool has_nothing(const struct call *c, int length)
 	return nothing;
 }
 
+static bool receives_many(const struct call *c)
+{
+	return c->number == CALL_recvmmsg || c->number == CALL_recvmmsgt;
+}
+
+/* Gives its flags. */
+static int make_receive(struct world *w, struct call *c, int process, int place, int *length)
+{
+	int flags = has_flags((enum call_number)c->number) ? receive_flags(w) : 0;
+
+	*length = a_length_for(w, c);
+	c->a[0] = place;
+	if (c->number == CALL_recvfd && (c->a[3] = free_place(w, process)) < 0)
+		c->number = CALL_recvmsg;
+	if (c->number == CALL_recvmmsgt)
+		c->a[3] = below(w, 2) * 100000;
+	if (c->number == CALL_preadv2f)
+		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6); /* RWF_NOWAIT, or others */
+	/* A peek of nothing sees what is behind; recvmmsg may lose a reset (differences/). */
+	if (has_nothing(c, *length))
+		flags &= ~MSG_PEEK;
+	if (receives_many(c))
+		flags &= ~MSG_ERRQUEUE;
+	return flags;
+}
+
+/* Is it left to wait? */
+static bool left_waiting(struct world *w, int actor, struct object *o, struct call *c, int length,
+                         int messages, int flags)
+{
+	struct way *in = way_in(w, o);
+
+	if (actor == 0 || in->full || messages != 1 || c->number == CALL_preadv2f ||
+	    is_read(w, o) || !one_in(w, 2) || !wait_reading(w, actor, o, length, flags))
+		return false;
+	w->actor[actor].place = c->a[0];
+	c->may_wait = true;
+	set_flags(c, flags);
+	if (!in->known || in->bytes)
+		empty(in);
+	return true;
+}
+
 void receive(struct world *w, int actor, int place, enum call_number number)
 {
-	int process = w->actor[actor].process;
+	int process = w->actor[actor].process, length;
 	struct object *o = object_at(w, process, place);
 	struct call *c = add(w, actor, number);
-	int flags = has_flags(number) ? receive_flags(w) : 0;
-	int length = a_length_for(w, c);
-
-	c->a[0] = place;
-	if (number == CALL_recvfd && (c->a[3] = free_place(w, process)) < 0)
-		c->number = number = CALL_recvmsg;
-	if (number == CALL_recvmmsgt)
-		c->a[3] = below(w, 2) * 100000;
-	if (number == CALL_preadv2f)
-		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6); /* RWF_NOWAIT, or others */
-	int messages = number == CALL_recvmmsg || number == CALL_recvmmsgt ? c->listed : 1;
-	/* A peek of nothing sees what is behind; recvmmsg may lose a reset (differences/). */
-	if (has_nothing(c, length))
-		flags &= ~MSG_PEEK;
-	if (number == CALL_recvmmsg || number == CALL_recvmmsgt)
-		flags &= ~MSG_ERRQUEUE;
+	int flags = make_receive(w, c, process, place, &length);
+	int messages = receives_many(c) ? c->listed : 1;
 	/* An empty vector of readv, and read of nothing, never wait. */
-	bool nothing = length == 0 && !has_flags(number);
+	bool takes_flags = has_flags((enum call_number)c->number);
+	bool nothing = length == 0 && !takes_flags;
+
 	if (!o || o->kind != END) {
 		set_flags(c, flags | MSG_DONTWAIT);
 		return;
@@ -197,25 +228,14 @@ void receive(struct world *w, int actor, int place, enum call_number number)
 	if (in->full)
 		flags |= MSG_PEEK | MSG_DONTWAIT;
 	if (!nothing && receive_may_wait(w, o, length, flags, messages)) {
-		if (actor > 0 && !in->full && messages == 1 && number != CALL_preadv2f &&
-		    !is_read(w, o) && one_in(w, 2) && wait_reading(w, actor, o, length, flags)) {
-			w->actor[actor].place = place;
-			c->may_wait = true;
-			set_flags(c, flags);
-			if (!in->known || in->bytes)
-				empty(in);
+		if (left_waiting(w, actor, o, c, length, messages, flags))
 			return;
-		}
 		flags |= MSG_DONTWAIT;
 	}
-	if ((in->full || (flags & MSG_DONTWAIT)) && !has_flags(number)) {
-		if (in->full || !(is_nonblocking(w, o) || nothing)) {
-			*c = (struct call){.number = CALL_recv,
-			                   .actor = (unsigned char)actor,
-			                   .a = {place, length, flags}};
-			messages = 1;
-		}
-	}
+	if (!takes_flags && (in->full || ((flags & MSG_DONTWAIT) && !is_nonblocking(w, o) && !nothing)))
+		*c = (struct call){.number = CALL_recv,
+		                   .actor = (unsigned char)actor,
+		                   .a = {place, length, flags}};
 	set_flags(c, flags);
 	if (is_read(w, o) && in->bytes == 0)
 		return;
@@ -280,76 +300,97 @@ static bool wait_writing(struct world *w, int actor, const struct object *o, int
 	return true;
 }
 
-void send_bytes(struct world *w, int actor, int place, enum call_number number)
+/* Gives its flags. */
+static int make_send(struct world *w, struct call *c, struct object *o, int place, int *length)
 {
-	int process = w->actor[actor].process;
-	struct object *o = object_at(w, process, place);
-	struct call *c = add(w, actor, number);
-	int flags = has_flags(number) ? send_flags(w) : 0;
-	int length = a_length_for(w, c);
+	int flags = has_flags((enum call_number)c->number) ? send_flags(w) : 0;
+	bool is_end = o && o->kind == END;
 
+	*length = a_length_for(w, c);
 	c->a[0] = place;
 	/* The kernel has room behind a full ring (differences/). A byte that ends the bells comes
 	 * first: who looks is woken by that, and sees it, or both. */
-	if (o && o->kind == END && (way_out(w, o)->full || anybody(w, true)))
+	if (is_end && (way_out(w, o)->full || anybody(w, true))) {
 		flags &= ~MSG_OOB;
-	if (number == CALL_sendcred && o && o->kind == END &&
-	    (way_out(w, o)->full || anybody(w, true)))
-		c->number = number = CALL_sendmsg; /* as urgent data (differences/) */
-	if (number == CALL_pwritev2f) /* RWF_NOWAIT and others: what comes of it is not followed */
-		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6);
-	if (number == CALL_sendcred || number == CALL_pwritev2f || (flags & MSG_OOB)) {
-		if (o && o->kind == END)
-			way_out(w, o)->known = false;
+		if (c->number == CALL_sendcred)
+			c->number = CALL_sendmsg; /* as urgent data (differences/) */
 	}
+	if (c->number == CALL_pwritev2f) /* what comes of it is not followed */
+		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6);
+	if (is_end && (c->number == CALL_sendcred || c->number == CALL_pwritev2f || (flags & MSG_OOB)))
+		way_out(w, o)->known = false;
 	set_flags(c, flags);
-	if (!o || o->kind != END)
-		return;
+	return flags;
+}
+
+/* Into what was filled and then read a little: as much as surely has room. */
+static bool send_nibbled(struct way *out, int length, int messages, int flags)
+{
+	if (messages > 1 || length > out->slack || length == 0 || out->write_ended ||
+	    (flags & MSG_OOB))
+		return false;
+	out->slack -= length + MESSAGE_CHARGE;
+	out->bytes += length;
+	out->charge += length + length / 3 + MESSAGE_CHARGE;
+	return true;
+}
+
+/* More than there is room for: it waits, or is told so, or is not made. */
+static bool send_too_much(struct world *w, int actor, struct object *o, struct call *c, int length,
+                          int messages, int flags)
+{
+	int place = c->a[0];
+
+	c->may_wait = actor > 0 && messages == 1 && wait_writing(w, actor, o, length, place);
+	if (c->may_wait)
+		return true;
+	if (!way_out(w, o)->full)
+		return false;
+	if (has_flags((enum call_number)c->number))
+		set_flags(c, flags | MSG_DONTWAIT);
+	else if (!is_nonblocking(w, o))
+		*c = (struct call){.number = CALL_send,
+		                   .actor = (unsigned char)actor,
+		                   .a = {place, length, MSG_DONTWAIT}};
+	return true;
+}
+
+/* False: the call is not to be made. */
+static bool send_to_end(struct world *w, int actor, struct object *o, struct call *c, int length,
+                        int flags)
+{
 	struct way *out = way_out(w, o);
-	int messages = number == CALL_sendmmsg ? c->listed : 1 + length / 16384;
+	int messages = c->number == CALL_sendmmsg ? c->listed : 1 + length / 16384;
+
 	/* How many come before he looks, only time tells. */
 	if (messages > 1 && (is_awaited(w, o) || anybody(w, true))) {
-		if (!w->races || out->nibbled || out->full) {
-			w->program->lines--;
-			return;
-		}
+		if (!w->races || out->nibbled || out->full)
+			return false;
 		disturb(w, o->pair, o->side);
 	}
-	if (out->nibbled) {
-		if (messages > 1 || length > out->slack || length == 0 || out->write_ended ||
-		    (flags & MSG_OOB)) {
-			w->program->lines--;
-			return;
-		}
-		out->slack -= length + MESSAGE_CHARGE;
-		out->bytes += length;
-		out->charge += length + length / 3 + MESSAGE_CHARGE;
-		return;
-	}
-	if (out->full || !fits(out, length, messages)) {
-		c->may_wait =
-		        actor > 0 && messages == 1 && wait_writing(w, actor, o, length, place);
-		if (c->may_wait)
-			return;
-		if (!out->full)
-			w->program->lines--;
-		else if (has_flags(number))
-			set_flags(c, flags | MSG_DONTWAIT);
-		else if (!is_nonblocking(w, o))
-			*c = (struct call){.number = CALL_send,
-			                   .actor = (unsigned char)actor,
-			                   .a = {place, length, MSG_DONTWAIT}};
-		return;
-	}
-	if (out->write_ended)
-		return;
-	if (length == 0)
-		return;
+	if (out->nibbled)
+		return send_nibbled(out, length, messages, flags);
+	if (out->full || !fits(out, length, messages))
+		return send_too_much(w, actor, o, c, length, messages, flags);
+	if (out->write_ended || length == 0)
+		return true;
 	out->charge += length + length / 3 + messages * MESSAGE_CHARGE;
-	if ((flags & MSG_OOB) || number == CALL_pwritev2f) /* who waits may get less, or nothing */
+	/* Who waits may get less, or nothing. */
+	if ((flags & MSG_OOB) || c->number == CALL_pwritev2f)
 		disturb(w, o->pair, o->side);
 	else
 		feed(w, o, length);
+	return true;
+}
+
+void send_bytes(struct world *w, int actor, int place, enum call_number number)
+{
+	struct object *o = object_at(w, w->actor[actor].process, place);
+	struct call *c = add(w, actor, number);
+	int length, flags = make_send(w, c, o, place, &length);
+
+	if (o && o->kind == END && !send_to_end(w, actor, o, c, length, flags))
+		w->program->lines--;
 }
 
 void misuse(struct world *w, int actor, int place, enum call_number number)
