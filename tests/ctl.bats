@@ -476,6 +476,78 @@ wakes() {
 	PROGRAM
 }
 
+# What comes is counted in a loop that goes on meanwhile, and is answered from memory until a rule may
+# hold it back.
+@test "rules that are added act in a loop with edges that runs" {
+	driver <<-'PROGRAM'
+		from live import *
+
+		with Run("""
+		pairs = [socket.socketpair() for _ in range(2)]
+		poller = select.epoll()
+		came = {}
+		for a, b in pairs:
+		    b.setblocking(False)
+		    poller.register(b, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
+		    came[b.fileno()] = [b, 0, 0]
+		def write():
+		    while True:
+		        for a, b in pairs:
+		            try:
+		                a.send(b"123")
+		            except (BrokenPipeError, BlockingIOError):
+		                pass
+		        time.sleep(0.001)
+		def take(state):
+		    while True:
+		        got = outcome(state[0].recv, 2)
+		        if isinstance(got, str) or got == 0:
+		            state[2] = got
+		            return
+		        state[1] += got
+		def tell():
+		    for _ in sys.stdin:
+		        say(*(f"{n}:{end}" for _, n, end in came.values()))
+		threading.Thread(target=write, daemon=True).start()
+		threading.Thread(target=tell, daemon=True).start()
+		while True:
+		    for fd, events in poller.poll():
+		        take(came[fd])
+		""") as run:
+		    def state():
+		        run.tell()
+		        first, second = (word.split(":") for word in run.line().split())
+		        return int(first[0]), first[1], int(second[0]), second[1]
+		    def both_go_on():
+		        one, _, two, _ = state()
+		        until(lambda: state()[0] > one + 300 and state()[2] > two + 300, "more came")
+		    both_go_on()
+		    for rule in ("any:error=EIO:when=1000000", "read:short=1", "read:error=EAGAIN:when=1+3",
+		                 "write:error=EAGAIN:when=1+3", "read:error=EAGAIN:p=0.3:pair=2",
+		                 "any:stall:pair=3", "read:delay=5ms:p=0.1:pair=2:side=b"):
+		        run.change("fault", "add", rule)
+		        both_go_on()
+		    for rule in run.asked("fault", "list")["rules"]:
+		        never = "EIO" in rule["rule"] or "stall" in rule["rule"]
+		        assert (rule["fired"] == 0) == never, rule
+		    run.change("fault", "clear")
+		    both_go_on()
+		    run.change("stall", "1.b")
+		    one, _, two, _ = state()
+		    until(lambda: state()[2] > two + 300, "the other goes on")
+		    assert state()[0] <= one + 2, (one, state())
+		    run.change("release", "1.b")
+		    both_go_on()
+		    run.change("fault", "add", "write:eof:pair=1:side=a")
+		    until(lambda: state()[1] == "0", "the end of the first")
+		    assert run.pairs()[1]["a_to_b"]["buffered"] == 0
+		    _, _, two, _ = state()
+		    until(lambda: state()[2] > two + 300, "the other goes on")
+		    run.change("fault", "add", "read:reset:pair=2:side=b")
+		    until(lambda: state()[3] == "ECONNRESET", "the reset of the second")
+	PROGRAM
+}
+
 # ---- programs of other kinds ----
 
 @test "a program that was preloaded without the command is a session too" {

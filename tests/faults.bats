@@ -303,6 +303,14 @@ RECEIVES="read readv preadv2 recv recvfrom recvmsg recvmmsg sysread splice"
 	done
 }
 
+# Nobody tells again of what a call has left that failed by a rule, but weir itself.
+@test "errors and short calls: a watcher of edges sees what they left behind" {
+	for seed in {1..20}; do
+		run -0 timeout 60 "$WEIR" run --quiet --capacity 4K --seed "$seed" --fault 'any:error=EAGAIN:p=0.3' \
+			--fault 'any:short=7:p=0.2' -- "$PROGRAMS/exchange" edges 100000 "$seed"
+	done
+}
+
 @test "a delay" {
 	case_fires read:delay=200ms:when=2:side=b delay_in_poll_and_select 1
 	case_fires write:delay=200ms:when=2:side=a delayed_write_in_epoll 1

@@ -37,6 +37,25 @@ load helpers
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/trace")" -ge 15000 ]
 }
 
+# calls RULE CASE: how many a loop makes under a rule.
+calls() {
+	bounded strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=%desc,%network \
+		"$WEIR" run --quiet --stats "$BATS_TEST_TMPDIR/stats" --fault "$1" -- \
+		"$PROGRAMS/loops" "$2" >&2 && assert_hooked >&2 && wc -l <"$BATS_TEST_TMPDIR/trace"
+}
+
+# Nor does one that rules concern, unless they may hold one of its ends back: the kernel need not be
+# asked to tell again of what a failed call has left.
+@test "a ready loop under rules costs no system calls" {
+	local reads=a_loop_that_reads_until_nothing_is_left writes=a_loop_that_writes_when_there_is_room
+	[ "$(calls any:error=EIO:when=1000000000 "$reads")" -lt 1000 ]
+	[ "$(calls any:error=EIO:when=1000000000 "$writes")" -lt 1000 ]
+	[ "$(calls read:error=EAGAIN:when=2+3:side=b "$reads")" -lt 1000 ]
+	[ "$(calls write:error=EAGAIN:when=2+3:side=b "$writes")" -lt 1000 ]
+	[ "$(calls any:delay=1ns:pair=5 "$reads")" -lt 1000 ]
+	[ "$(calls any:delay=1ns:when=1000000000:pair=4 "$reads")" -ge 5000 ]
+}
+
 # Its rings may wait for the set, or what is in it, and nobody here is asked.
 @test "where liburing is, the kernel answers for epoll" {
 	local uring=$BATS_TEST_TMPDIR/liburing.so.2

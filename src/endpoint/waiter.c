@@ -16,6 +16,12 @@ void weir_waiter_begin(struct weir_waiter *w, const struct weir_end *end, uint32
 	store32_release(&w->events, events);
 }
 
+void weir_waiter_again(struct weir_waiter *w)
+{
+	store64_relaxed(&w->seen_tail, UINT64_MAX);
+	store64_relaxed(&w->seen_head, UINT64_MAX);
+}
+
 static bool has_edges(const struct weir_waiter *w)
 {
 	return load32_relaxed(&w->events) & EPOLLET;

@@ -36,6 +36,10 @@ struct weir_waiter {
 /* It waits from now on: nothing was told yet. */
 void weir_waiter_begin(struct weir_waiter *w, const struct weir_end *end, uint32_t events);
 
+/* Nothing of what he was told counts: who waits for edges hears of it once more. Nobody asks
+ * meanwhile. */
+void weir_waiter_again(struct weir_waiter *w);
+
 /* The events to tell now, 0 for none, as far as memory knows; WEIR_UNKNOWN: ask the kernel. The
  * first tells of them, the second only looks. */
 int weir_waiter_known(struct weir_waiter *w, const struct weir_end *end);

@@ -76,8 +76,8 @@ static void let_see(int fd, struct weir_entry *w, uint32_t held)
 		set_out(w, 0); /* it was closed, or is in the set no longer */
 }
 
-/* A hold that ended since it stopped the call leaves what it held to be seen, but a
- * watcher of edges has seen the edge: it needs another. */
+/* A hold that ended since it stopped the call, or a rule that let it fail, leaves what there is to
+ * be seen, but a watcher of edges has seen the edge: it needs another. */
 static bool has_missed_edge(const struct weir_end *end, int op, uint32_t wanted)
 {
 	if (!(wanted & EPOLLET))
@@ -99,7 +99,7 @@ void weir_epoll_hide(const struct weir_end *end, int op)
 	uint32_t wanted = load32_relaxed(&w->waiter.events);
 	uint32_t held = held_events(end, &until) & wanted;
 	bool tell = held ? held != load32_relaxed(&w->taken_out) : has_missed_edge(end, op, wanted);
-	if (tell && !(wanted & EPOLLONESHOT)) {
+	if (tell && !(wanted & EPOLLONESHOT) && (held || !weir_loop_tells_again(end->fd, end))) {
 		weir_loop_shared((int)load32_relaxed(&w->set) - 1); /* the kernel tells */
 		let_see(end->fd, w, held);
 	}
@@ -111,6 +111,43 @@ static bool may_be_stalled(void)
 	return weir_session.plan && (load64_relaxed(&weir_session.plan->holding) & WEIR_DONE_BIT);
 }
 
+/* May a rule of the plan hold calls of the end back? */
+static bool may_be_held(const struct weir_end *end)
+{
+	const struct weir_plan *plan = weir_session.plan;
+	uint64_t rules = 0;
+
+	for (uint32_t op = 0; op < 2; op++)
+		rules |= weir_plan_rules(plan, end->slot->number, (uint32_t)end->side, op);
+	return (rules & (load64_relaxed(&plan->holding) | WEIR_CHAOS_BIT)) != 0;
+}
+
+static bool has_held_end(int epfd)
+{
+	struct weir_end end;
+
+	for (int fd = 0; fd < (int)load32_relaxed(&weir_entries_bound); fd++)
+		if (weir_is_entered_in(fd, epfd) && weir_end_of(fd, &end) && may_be_held(&end))
+			return true;
+	return false;
+}
+
+/* May one of the loop's ends be held back? Whom rules concern is asked once for each state of the
+ * plan; who stalls an end by hand, or has one hidden, raises no epoch. */
+static bool may_hold(struct weir_loop *l)
+{
+	uint32_t epoch = load32_acquire(&weir_session.plan->epoch);
+
+	if (load32_acquire(&out_count) > 0 || may_be_stalled() || load32_relaxed(&l->lost))
+		return true;
+	if (load32_relaxed(&l->unheld) == epoch + 1)
+		return false;
+	if (has_held_end(weir_loop_fd(l)))
+		return true;
+	store32_relaxed(&l->unheld, epoch + 1);
+	return false;
+}
+
 /* Is anything hidden, or may another thread hide something meanwhile? */
 static bool must_look(void)
 {
@@ -119,14 +156,14 @@ static bool must_look(void)
 	return weir_session.plan && weir_plan_holds(weir_session.plan);
 }
 
-/* The loop that an instance is, as long as there is nothing to hold back. */
+/* The loop that an instance is, as long as none of its ends may be held back. */
 static struct weir_loop *loop_of(int epfd)
 {
 	struct weir_loop *loop = weir_loop_of(epfd);
 
 	if (!loop || weir_in_vfork_child())
 		return NULL;
-	if (__builtin_expect(!must_look() && !load32_relaxed(&loop->lent), 1))
+	if (__builtin_expect(!must_look() || !may_hold(loop), 1) && !load32_relaxed(&loop->lent))
 		return loop;
 	weir_loop_end(loop);
 	return NULL;
@@ -191,6 +228,21 @@ static int control_other(int epfd, int op, int fd, struct epoll_event *event)
 	return result;
 }
 
+/* Of what is marked. Whether a rule holds it back is asked before, and after, as then whoever
+ * looks over the loop finds it there. */
+static int control_loop(struct weir_loop *loop, int op, int fd, const struct weir_end *end,
+                        struct epoll_event *event)
+{
+	if (must_look() && may_be_held(end)) {
+		weir_loop_end(loop);
+		return control(weir_loop_fd(loop), op, fd, end, event);
+	}
+	int result = weir_loop_control(loop, op, fd, end, event);
+	if (must_look() && may_be_held(end))
+		weir_loop_end(loop);
+	return result;
+}
+
 WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	struct weir_loop *loop = loop_of(epfd);
@@ -201,8 +253,7 @@ WEIR_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 			weir_loop_shared(fd); /* a set in a set */
 		return control_other(epfd, op, fd, event);
 	}
-	return loop ? weir_loop_control(loop, op, fd, &end, event)
-	            : control(epfd, op, fd, &end, event);
+	return loop ? control_loop(loop, op, fd, &end, event) : control(epfd, op, fd, &end, event);
 }
 
 /* What of an entry is held now. One-shot entries are never taken out anew. */
@@ -417,7 +468,7 @@ static bool wait_here(int epfd, struct epoll_event *events, int max,
 		if (__builtin_expect(!must_look(), 1))
 			return false;
 		*ready = wait_looking(epfd, events, max, weir_deadline(timeout), mask);
-	} else if (*ready > 0 && __builtin_expect(must_look(), 0)) {
+	} else if (*ready > 0 && __builtin_expect(must_look(), 0) && may_hold(loop)) {
 		weir_loop_end(loop);
 		*ready = look_again(*ready, epfd, events, max, timeout, mask);
 	} else {

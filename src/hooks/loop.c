@@ -49,6 +49,7 @@ static void begin(struct weir_loop *l, bool closes_on_exec)
 	store32_relaxed(&l->lost, 0);
 	store32_relaxed(&l->foreign, 0);
 	store32_relaxed(&l->shared, 0);
+	store32_relaxed(&l->unheld, 0);
 	l->full = false;
 	l->stales = 0;
 	store32_relaxed(&weir_loops_made, 1);
@@ -145,6 +146,23 @@ void weir_loop_give_up(struct weir_loop *l, int fd, const struct weir_end *end)
 	add32_ordered(&l->others, 1);
 	weir_loop_leave_board(l, fd, end);
 	make_edge(l, fd, e, end);
+}
+
+/* Who comes to epoll_wait meanwhile finds a thread. */
+bool weir_loop_tells_again(int fd, const struct weir_end *end)
+{
+	struct weir_entry *e = &weir_entries[fd];
+	struct weir_loop *l = weir_loop_of((int)load32_relaxed(&e->set) - 1);
+
+	if (!l || weir_in_vfork_child() || !swap32_if(&l->inside, 0, 1))
+		return false;
+	bool known = load32_acquire(&e->known) && weir_entry_is_of(fd, end);
+	if (known) {
+		weir_waiter_again(&e->waiter);
+		numbers_add(&l->live, (uint32_t)fd);
+	}
+	add32_ordered(&l->inside, UINT32_MAX);
+	return known;
 }
 
 bool weir_entry_moves(int epfd, int fd)

@@ -3,10 +3,10 @@
  * stale bells are received only before somebody sleeps (endpoint/waiter.h).
  *
  * Whatever makes that doubtful (a fork, a duplicate, a second thread in epoll_wait, an instance
- * that is watched itself, rules that hold ends back) ends it for good: then the ends are kept
- * exact for the kernel, and it alone answers. So it is for single entries, too: of an end that
- * is not marked, is also elsewhere, shares its data with another, or asks for more than the
- * ordinary events; and of an end whose peer has gone, or that the kernel carries.
+ * that is watched itself, a rule that may hold one of its ends back) ends it for good: then the
+ * ends are kept exact for the kernel, and it alone answers. So it is for single entries, too: of
+ * an end that is not marked, is also elsewhere, shares its data with another, or asks for more
+ * than the ordinary events; and of an end whose peer has gone, or that the kernel carries.
  *
  *	loop.c          which instances are loops, and how entries and they end
  *	loop_control.c  epoll_ctl
@@ -35,6 +35,7 @@ struct weir_loop {
 	weir_word32 lost;           /* 1: an entry is in no table, as it came into another set, too */
 	weir_word32 foreign;        /* 1: other processes may have peers of its ends, and be killed */
 	weir_word32 shared;         /* ends of the session that were shared when that was looked at */
+	weir_word32 unheld; /* the plan's epoch, + 1, whose rules hold none of its ends back */
 	weir_word32 round;          /* of the calls */
 	/* Of the thread that is inside. */
 	uint32_t next;              /* where to look first, in fairness */
@@ -57,6 +58,10 @@ static inline int weir_loop_fd(const struct weir_loop *l)
  * or said, of the descriptor. Any thread. */
 void weir_loop_give_up(struct weir_loop *l, int fd, const struct weir_end *end);
 void weir_loop_end(struct weir_loop *l);
+
+/* Of a known entry all that is so is told once more, at edges too. False where memory does not
+ * answer for it, or somebody is in epoll_wait. */
+bool weir_loop_tells_again(int fd, const struct weir_end *end);
 
 /* Writers need not leave word of that end any more. */
 void weir_loop_leave_board(const struct weir_loop *l, int fd, const struct weir_end *end);

@@ -915,4 +915,40 @@ CASE(a_ready_loop_with_edges)
 	}
 }
 
+/* Under a rule that lets calls fail for no reason, too: what it left is told of once more. */
+CASE(a_loop_that_reads_until_nothing_is_left)
+{
+	struct epoll_event event;
+	struct loop l;
+
+	loop_open(&l, EPOLLIN | EPOLLET);
+	for (int i = 0; i < 5000; i++) {
+		say(l.sv[i % PAIRS][0], "x");
+		do {
+			CHECK_EQ(epoll_wait(l.ep, &event, 1, SOON_MS), 1);
+			CHECK_EQ(event.data.fd, l.sv[i % PAIRS][1]);
+		} while (empty(event.data.fd, true) == 0);
+	}
+}
+
+CASE(a_loop_that_writes_when_there_is_room)
+{
+	struct epoll_event event;
+	struct loop l;
+
+	loop_open(&l, EPOLLOUT | EPOLLET);
+	for (int i = 0; i < PAIRS; i++)
+		CHECK_EQ(epoll_wait(l.ep, &event, 1, SOON_MS), 1);
+	for (int i = 0; i < 5000; i++) {
+		int fd = l.sv[i % PAIRS][1];
+		while (write(fd, "x", 1) != 1) {
+			CHECK(errno == EAGAIN);
+			CHECK_EQ(epoll_wait(l.ep, &event, 1, SOON_MS), 1);
+			CHECK_EQ(event.data.fd, fd);
+		}
+		if (i / PAIRS % 100 == 99)
+			empty(l.sv[i % PAIRS][0], true);
+	}
+}
+
 CHECK_MAIN
