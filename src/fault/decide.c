@@ -81,14 +81,21 @@ static inline bool hits(uint64_t group, uint64_t probability, uint64_t calls)
 	return weir_draw_with(group, calls) >> 40 < (probability & 0xffffff);
 }
 
-/* Is it certain that no byte of the group is low enough to hit? (Alan Mycroft's test for
- * bytes below a number up to 128, in all eight at once.) */
-static inline bool spares_all(uint64_t group, uint64_t probability)
+/* The first of the groups from `from` on that is not certain to have no byte low enough to hit;
+ * `end` where there is none before. (Alan Mycroft's test for bytes below a number up to 128, in all
+ * eight at once.) */
+static __attribute__((noinline)) uint64_t skip_spared(uint64_t draws, uint64_t probability,
+                                                      uint64_t from, uint64_t end)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t above = (probability >> 24) + 1;
+	uint64_t above = (probability >> 24) + 1, group;
 
-	return above <= 128 && ((group - ones * above) & ~group & ones * 128) == 0;
+	for (; above <= 128 && from < end; from++) {
+		group = weir_draw_with(draws, from);
+		if ((group - ones * above) & ~group & ones * 128)
+			break;
+	}
+	return from;
 }
 
 static bool chance(const struct weir_fault_point *p, uint32_t i)
@@ -443,15 +450,14 @@ static uint64_t named_after(const struct weir_rule *rule, uint64_t n)
 
 /* The first of the calls `next`, `next` + `step` and so on that the draw does not let
  * pass, as far as it is made ahead. */
-static uint64_t drawn_from(uint64_t end, uint64_t probability, uint64_t next, uint64_t step)
+static uint64_t drawn_from(uint64_t draws, uint64_t probability, uint64_t next, uint64_t step)
 {
-	for (int groups = 0; groups < GROUPS_AHEAD && next < INT64_MAX; groups++) {
-		uint64_t group = draw_group(end, next), behind = (next | 7) + 1;
-		bool spared = spares_all(group, probability);
-		if (spared && step == 1)
-			next = behind;
-		for (; next < behind; next += step)
-			if (!spared && hits(group, probability, next))
+	for (uint64_t end = next / 8 + GROUPS_AHEAD; next / 8 < end && next < INT64_MAX;) {
+		uint64_t at = skip_spared(draws, probability, next / 8, end);
+		if (at > next / 8)
+			next += (at * 8 - next + step - 1) / step * step;
+		for (uint64_t group = draw_group(draws, next); next / 8 == at; next += step)
+			if (hits(group, probability, next))
 				return next;
 	}
 	return next;
