@@ -111,6 +111,16 @@ static int add_other(struct weir_loop *l, int fd, const struct weir_end *end,
 	return result;
 }
 
+/* Its entry was made by a call that no hook saw: what that asked for, and its data, are not known. */
+static void meet_unknown(struct weir_loop *l, const struct weir_end *end)
+{
+	int saved = errno;
+
+	weir_loop_watch(end, WEIR_INPUT | WEIR_ROOM | WEIR_EDGES);
+	weir_loop_end(l);
+	errno = saved;
+}
+
 static int add_known(struct weir_loop *l, int fd, const struct weir_end *end,
                      struct epoll_event *event)
 {
@@ -121,6 +131,8 @@ static int add_known(struct weir_loop *l, int fd, const struct weir_end *end,
 	} else {
 		weir_loop_leave_board(l, fd, end);
 		weir_entry_forget(fd);
+		if (errno == EEXIST)
+			meet_unknown(l, end);
 	}
 	return result;
 }

@@ -750,6 +750,43 @@ CASE(a_loop_by_system_calls)
 	CHECK_FAILS(syscall(SYS_epoll_pwait2, l.ep, &event, 1, &second, &none, 4), EINVAL);
 }
 
+static void add_unseen(int ep, int fd, struct epoll_event *event)
+{
+#if defined(__x86_64__)
+	register long fourth __asm__("r10") = (long)event;
+	long result;
+	__asm__ volatile("syscall"
+	                 : "=a"(result)
+	                 : "0"((long)SYS_epoll_ctl), "D"((long)ep), "S"((long)EPOLL_CTL_ADD),
+	                   "d"((long)fd), "r"(fourth)
+	                 : "rcx", "r11", "memory");
+	CHECK_EQ(result, 0);
+#else
+	CHECK_EQ(syscall(SYS_epoll_ctl, ep, EPOLL_CTL_ADD, fd, event), 0);
+#endif
+}
+
+CASE(an_entry_that_no_hook_saw_stays)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 77}, told;
+	int sv[2], ep = epoll_create1(EPOLL_CLOEXEC);
+
+	pair_open(sv, SOCK_NONBLOCK);
+	add_unseen(ep, sv[1], &event);
+	event.data.u64 = 78;
+	CHECK_FAILS(epoll_ctl(ep, EPOLL_CTL_ADD, sv[1], &event), EEXIST);
+	for (int i = 0; i < 3; i++) {
+		say(sv[0], "a");
+		CHECK_EQ(epoll_wait(ep, &told, 1, 1000), 1);
+		CHECK_EQ(told.data.u64, 77);
+		hear(sv[1], "a");
+		CHECK_EQ(epoll_wait(ep, &told, 1, 0), 0);
+	}
+	close(sv[0]);
+	close(sv[1]);
+	close(ep);
+}
+
 DISTURBED(by_raw_fork)
 DISTURBED(by_making_a_ring)
 
