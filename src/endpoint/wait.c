@@ -14,8 +14,8 @@
 
 enum {
 	SPINS = 1000,               /* looks before a wait goes to the kernel */
-	SPIN_FAILS_MAX = 3,         /* in a row, then a wait looks only ... */
-	SPIN_RETRY = 16,            /* ... every so many times */
+	SPIN_FAILS_MAX = 3,         /* in a row, then a wait looks less and less often: ... */
+	SPIN_RETRY = 256,           /* ... every so many times at last */
 	YIELDS = 4,                 /* before a busy lock is waited for */
 	YIELD_NS_MAX = 200000,      /* one that took longer went to somebody else: ... */
 	CROWDED = 100,              /* ... none for so many times as long */
@@ -130,6 +130,12 @@ void weir_sleep_ends(struct weir_sleeper *s)
 	store32_release(&s->tid, 0);
 }
 
+/* Has it failed so often that it is to be tried again? */
+static bool is_due_again(uint32_t failed)
+{
+	return (failed & (failed - 1)) == 0 || failed % SPIN_RETRY == 0;
+}
+
 /* Looking pays only while it lately did. */
 static bool pays(const weir_word32 *peer_cpu, weir_word32 *fails)
 {
@@ -137,7 +143,7 @@ static bool pays(const weir_word32 *peer_cpu, weir_word32 *fails)
 
 	if (load32_relaxed(peer_cpu) == 0)
 		return false;
-	if (failed < SPIN_FAILS_MAX || failed % SPIN_RETRY == 0)
+	if (failed < SPIN_FAILS_MAX || is_due_again(failed))
 		return true;
 	store32_relaxed(fails, failed + 1);
 	return false;
