@@ -162,6 +162,21 @@ static ssize_t look(const struct weir_end *end, struct weir_span *span, size_t l
 	return n;
 }
 
+/* Where nothing is there, and no rule counts the call, that needs no lock: who goes on to wait
+ * looks again with both. */
+static ssize_t first_look(const struct weir_end *end, struct weir_span *span, size_t len, int flags,
+                          uint64_t rules)
+{
+	struct weir_pipe *pipe = end->in.pipe;
+
+	if (rules != 0 || weir_pipe_used(&end->in) > 0 ||
+	    load32_relaxed(&pipe->carrier) != WEIR_BY_RING)
+		return look(end, span, len, how_of(flags, true), rules, NULL);
+	weir_note_cpu(&pipe->reader_cpu);
+	weir_note_life(&pipe->reader_life);
+	return 0;
+}
+
 /* Of a call that waits. */
 struct course {
 	struct weir_waits waits;
@@ -313,7 +328,7 @@ static ssize_t receive(const struct weir_end *end, struct weir_span span, size_t
 {
 	uint64_t rules = len > 0 ? weir_rules_here(&end->in.pipe->rules_read) : 0;
 	struct course course = {.waits = weir_waits_begin()};
-	ssize_t n = look(end, &span, len, how_of(flags, true), rules, NULL);
+	ssize_t n = first_look(end, &span, len, flags, rules);
 
 	if (__builtin_expect(n <= 0 || (size_t)n < enough(end, len, flags), 0))
 		n = receive_on(end, &span, len, flags, n, n >= 0 ? rules : 0, message, &course);
@@ -360,6 +375,8 @@ size_t weir_end_receive_quick(uint64_t entry, int fd, void *bytes, size_t n)
 	struct weir_pipe *pipe = in.pipe;
 	struct weir_calm_way way;
 
+	if (weir_pipe_used(&in) == 0)
+		return 0;
 	if (weir_pipe_lock_reader(&in) != 0)
 		return 0;
 	way.word = load64_relaxed(&pipe->rules_read);

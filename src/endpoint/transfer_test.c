@@ -594,6 +594,43 @@ static pid_t fork_blocked_writer(const struct weir_end *end, const weir_word32 *
 	return child;
 }
 
+/* A child that takes the reader's lock, and keeps it. */
+static pid_t fork_holder(const struct weir_end *end)
+{
+	weir_endpoints_before_fork();
+	pid_t child = fork();
+	if (child == 0) {
+		weir_own_life_begins();
+		weir_pipe_lock_reader(&end->in);
+		for (;;)
+			pause();
+	}
+	for (int i = 0; i < 10000 && weir_lock_owner(&end->in.pipe->read_lock) == 0; i++)
+		usleep(1000);
+	CHECK_EQ(weir_lock_owner(&end->in.pipe->read_lock), child);
+	return child;
+}
+
+/* Who would find nothing does not wait for another reader to be told so. */
+static void nothing_is_found_without_a_lock(void)
+{
+	struct weir_end end[2];
+	char bytes[8];
+
+	test_ends_open(end, 8);
+	CHECK_EQ(test_send(&end[0], "1", 1, 0), 1);
+	CHECK_EQ(test_receive(&end[1], bytes, 8, 0), 1);
+	pid_t child = fork_holder(&end[1]);
+	signal(SIGALRM, SIG_DFL);
+	alarm(20);
+	CHECK_EQ(test_receive(&end[1], bytes, 8, MSG_DONTWAIT), -EAGAIN);
+	alarm(0);
+	kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	test_ends_close(end);
+	weir_pair_discard(&weir_session, end[1].index, end[1].generation);
+}
+
 /* A reader has emptied the queue, and before the kernel lets a sleeper go another writer fills
  * it, who wants room for four bytes. Gives what wakes them. */
 static uint64_t filled_again(const struct weir_end *end)
@@ -725,6 +762,7 @@ int main(void)
 	RUN(peers_killed_at_any_moment);
 	RUN(killed_with_locks_held);
 	RUN(waits_for_room_after_a_death);
+	RUN(nothing_is_found_without_a_lock);
 	RUN(the_dead_want_no_room);
 	RUN(one_without_a_place_wants_room);
 	RUN(a_place_is_left_by_who_has_it);

@@ -561,12 +561,18 @@ inline wait_input(nonblocking)
 	fi
 }
 
-/* weir_end_receive of at most `most` bytes. `got`: bytes, WOULD_BLOCK or ENDED. */
+/* weir_end_receive of at most `most` bytes; first_look takes no lock to find nothing. `got`:
+ * bytes, WOULD_BLOCK or ENDED. */
 inline receive(most, nonblocking)
 {
 	got = NONE;
+	look_without_lock();
+	d_step { again = used == 0; used = 0 };
 	do
-	:: look(most);
+	:: if
+	   :: again -> again = 0
+	   :: else -> look(most)
+	   fi;
 	   if
 	   :: got != NONE -> break
 	   :: else
