@@ -31,7 +31,8 @@ static inline bool weir_lone_is_vain(const struct weir_pipe *pipe, int op, uint6
 
 /* Where `n` bytes go, or the next ones lie, in a transfer that has begun and has nothing to do
  * beside: as weir_lone_room() and weir_lone_bytes(). */
-static inline unsigned char *weir_lone_plain_room(struct weir_lone *l, size_t n)
+static inline __attribute__((always_inline)) unsigned char *
+weir_lone_plain_room(struct weir_lone *l, size_t n)
 {
 	struct weir_pipe *pipe = l->ref.pipe;
 	uint64_t rules = load64_relaxed(&pipe->rules_write);

@@ -17,7 +17,7 @@
 #include "pipe/pipe.h"
 
 enum {
-	WEIR_LAYOUT_VERSION = 9,
+	WEIR_LAYOUT_VERSION = 10,
 	WEIR_SIDE_A = 0,            /* sv[0] of the socketpair call */
 	WEIR_SIDE_B = 1,
 	WEIR_COMM_SIZE = 16,        /* as prctl(PR_GET_NAME) */
@@ -155,5 +155,17 @@ struct weir_header {
 	uint64_t boards_offset;
 	_Alignas(64) struct weir_lock slots_lock; /* of slots that begin and end a life */
 };
+
+/* The rings of a pair: in the middle of a page that of direction 1 ends and that of direction 0
+ * begins, for each of which there are `ring_span` bytes. */
+static inline uint64_t weir_rings_size(uint64_t ring_span)
+{
+	return 2 * (WEIR_RING_FRONT + ring_span);
+}
+
+static inline uint64_t weir_rings_middle(uint64_t ring_span)
+{
+	return WEIR_RING_FRONT + ring_span;
+}
 
 #endif

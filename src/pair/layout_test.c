@@ -11,7 +11,7 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(type, field) == (at), "the place of " #type "." #field)
 
-_Static_assert(WEIR_LAYOUT_VERSION == 9, "the layout below is version 9's");
+_Static_assert(WEIR_LAYOUT_VERSION == 10, "the layout below is version 10's");
 
 SIZE(struct weir_header, 320);
 SIZE(struct weir_life, 64);
@@ -139,7 +139,7 @@ static void parts_follow_each_other(void)
 	CHECK(h->retired_offset >= h->lives_offset + WEIR_LIVES_MAX * sizeof(*s.lives));
 	CHECK(h->slots_offset >= h->retired_offset + WEIR_RETIRED_MAX * sizeof(*s.retired));
 	CHECK(h->rings_offset >= h->slots_offset + 3 * sizeof(*s.slots));
-	CHECK_EQ(h->file_size, h->rings_offset + 3 * 2 * h->ring_span);
+	CHECK_EQ(h->file_size, h->rings_offset + 3 * 2 * (h->ring_span + WEIR_RING_FRONT));
 	CHECK_EQ((h->lives_offset | h->retired_offset | h->slots_offset | h->rings_offset) % 4096, 0);
 	weir_session_unmap(&s);
 }

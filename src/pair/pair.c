@@ -250,13 +250,15 @@ static void retire(const struct weir_session *s, const struct weir_slot *slot)
 	record->number = slot->number;
 }
 
-/* Gives a ring's memory back where more than a little was ever used. */
-static void release_storage(const struct weir_session *s, uint32_t index, int direction)
+/* Gives the rings' memory back where more than a little was ever used. */
+static void release_storage(const struct weir_session *s, uint32_t index)
 {
-	struct weir_pipe_ref ref = weir_pair_pipe(s, index, direction, 0);
+	const struct weir_pipe *pipe = s->slots[index].pipe;
+	uint64_t size = weir_rings_size(s->ring_span);
 
-	if (load64_relaxed(&ref.pipe->max_buffered) > KEEP_STORAGE)
-		madvise(ref.storage, ref.span_mask + 1, MADV_REMOVE);
+	if (load64_relaxed(&pipe[0].max_buffered) > KEEP_STORAGE ||
+	    load64_relaxed(&pipe[1].max_buffered) > KEEP_STORAGE)
+		madvise(s->rings + index * size, size, MADV_REMOVE);
 }
 
 /* The state comes before the generation: who looks at both in the other order, without
@@ -271,8 +273,7 @@ void weir_pair_discard(const struct weir_session *s, uint32_t index, uint32_t ge
 	if (load32_relaxed(&slot->generation) == generation &&
 	    load32_relaxed(&slot->state) == WEIR_SLOT_USED) {
 		retire(s, slot);
-		release_storage(s, index, 0);
-		release_storage(s, index, 1);
+		release_storage(s, index);
 		store32_release(&slot->state, WEIR_SLOT_FREE);
 		raise_generation(slot);
 		push_free(s, index);

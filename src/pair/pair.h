@@ -55,9 +55,11 @@ static inline struct weir_pipe_ref weir_pair_pipe(const struct weir_session *s, 
 	return (struct weir_pipe_ref){
 	        .pipe = &s->slots[index].pipe[direction],
 	        .lone = nth + 2 < WEIR_LONES ? &weir_lones[nth + 2] : NULL,
-	        .storage = s->rings + nth * s->ring_span,
+	        .storage = s->rings + index * weir_rings_size(s->ring_span) +
+	                   weir_rings_middle(s->ring_span),
 	        .span_mask = s->ring_span - 1,
 	        .generation = generation,
+	        .before = (uint32_t)direction,
 	};
 }
 

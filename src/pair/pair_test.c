@@ -68,10 +68,53 @@ static void opened(void)
 		CHECK_EQ(weir_pipe_room(&ref), 100);
 		CHECK_EQ(weir_pipe_used(&ref), 0);
 		CHECK(weir_pipe_is_valid(&ref));
-		CHECK_EQ(ref.storage - session.rings, (int64_t)session.ring_span * side);
+		CHECK_EQ(ref.storage - session.rings, (int64_t)session.ring_span + 2048);
+		CHECK_EQ(ref.before, side);
 	}
 	CHECK_EQ(weir_pair_open(&session, weir_pair_number(&session), 1, ""), 1);
 	CHECK_EQ(session.slots[1].number, 2);
+}
+
+static const unsigned char *written(int side, size_t n)
+{
+	static unsigned char bytes[WEIR_RING_FRONT + 1];
+	struct weir_pipe_ref ref = weir_pair_pipe(&session, 0, side, generation_of(0));
+	struct iovec iov = {bytes, n};
+	struct weir_span span = weir_span_of(&iov, 1);
+	int sv[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	CHECK_EQ(weir_pipe_lock(&ref), 0);
+	weir_pipe_lose(&ref);
+	CHECK_EQ(weir_pipe_put(&ref, sv[0], &span, n, false), n);
+	const unsigned char *at = weir_pipe_next(&ref, &n);
+	weir_pipe_unlock(&ref);
+	close(sv[0]);
+	close(sv[1]);
+	return at;
+}
+
+static uintptr_t page_of(const void *at)
+{
+	return (uintptr_t)at / 4096;
+}
+
+/* As long as no more than half of one was ever on its way in a direction. */
+static void little_takes_one_page(void)
+{
+	begin(100000);
+	open_pair();
+	uintptr_t page = page_of(written(0, 1));
+	for (int i = 0; i < 2; i++) {
+		for (int side = 0; side < 2; side++) {
+			const unsigned char *at = written(side, WEIR_RING_FRONT);
+			CHECK_EQ(page_of(at), page);
+			CHECK_EQ(page_of(at + WEIR_RING_FRONT - 1), page);
+		}
+	}
+	CHECK_EQ(page_of(written(0, WEIR_RING_FRONT + 1)), page);
+	CHECK(written(1, WEIR_RING_FRONT + 1) != NULL); /* in one piece */
+	CHECK(page_of(written(1, 1)) != page);
 }
 
 static void reused_with_another_generation(void)
@@ -386,6 +429,7 @@ int main(void)
 {
 	os_resolve();
 	RUN(opened);
+	RUN(little_takes_one_page);
 	RUN(reused_with_another_generation);
 	RUN(held_by_several);
 	RUN(all_in_use);

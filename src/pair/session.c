@@ -98,7 +98,7 @@ static void set_size(struct weir_header *h, uint64_t slots)
 {
 	h->slots = (uint32_t)slots;
 	set_offsets(h);
-	h->file_size = h->rings_offset + slots * 2 * h->ring_span;
+	h->file_size = h->rings_offset + slots * weir_rings_size(h->ring_span);
 }
 
 /* Fewer slots than asked for where no more fit: a session that is short of them
@@ -253,7 +253,7 @@ static bool layout_fits(const struct weir_header *h, uint64_t file_size)
 	       h->faults_offset == expected.faults_offset &&
 	       h->rings_offset == expected.rings_offset && h->file_size == file_size &&
 	       file_size >= h->rings_offset &&
-	       (file_size - h->rings_offset) / 2 / h->ring_span == h->slots;
+	       (file_size - h->rings_offset) / weir_rings_size(h->ring_span) == h->slots;
 }
 
 /* By the kernel, whatever became of what is in it. Behind a filter nobody asks. */

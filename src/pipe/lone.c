@@ -12,7 +12,7 @@ void weir_pipe_forget(const struct weir_pipe_ref *ref)
 		return;
 	store64_relaxed(&l->who[0], 0);
 	store64_relaxed(&l->who[1], 0);
-	if (load64_relaxed(&l->head) + load64_relaxed(&l->tail) == l->learned)
+	if ((uint16_t)(load64_relaxed(&l->head) + load64_relaxed(&l->tail)) == l->learned)
 		store32_relaxed(&l->pause, WEIR_LONE_PAUSE);
 }
 
@@ -102,6 +102,10 @@ void weir_lone_learn(const struct weir_pipe_ref *ref, int op, uint64_t reader, u
 	store64_relaxed(&l->origin, seen.origin);
 	l->mask = seen.mask;
 	l->limit = seen.limit;
-	l->learned = seen.head + seen.tail;
+	l->storage = weir_pipe_storage(ref, seen.mask);
+	uint64_t front = weir_pipe_front(ref, seen.mask, load64_relaxed(&pipe->max_buffered));
+	l->front = front ? WEIR_RING_FRONT : WEIR_RING_MIN_MASK + 1;
+	l->near = front + l->front;
+	l->learned = (uint16_t)(seen.head + seen.tail);
 	have_learned(l, reads_plainly(pipe) ? reader : 0, writes_plainly(pipe) ? writer : 0);
 }

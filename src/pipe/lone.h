@@ -22,13 +22,13 @@
 
 enum {
 	WEIR_LONE_PAUSE = 16,       /* transfers, where what was learned was not used */
-	WEIR_LONE_NEAR = WEIR_RING_MIN_MASK + 1, /* an empty ring begins anew behind that */
 };
 
 struct weir_lone {
 	/* Who reads and who writes without a further look: what the table of descriptors
 	 * says of them (endpoint/table.h), 0 for nobody. */
 	_Alignas(64) weir_word64 who[2];
+	unsigned char *storage;
 	struct weir_pipe_ref ref;
 	uint64_t self;              /* what `alone` says of this process */
 	weir_word64 head;
@@ -36,7 +36,9 @@ struct weir_lone {
 	weir_word64 origin;
 	uint64_t mask;
 	uint64_t limit;             /* at least the bytes in the ring */
-	uint64_t learned;           /* head + tail when this was learned */
+	uint64_t near;              /* behind that index an empty ring begins anew, ... */
+	uint16_t front;             /* ... so far before it */
+	uint16_t learned;           /* the low bits of head + tail when this was learned */
 	weir_word32 pause;          /* transfers before that pays again */
 };
 
@@ -99,30 +101,32 @@ static inline void weir_lone_leave_writer(const struct weir_lone *l)
 static inline void weir_lone_rebase(struct weir_lone *l, uint64_t tail)
 {
 	struct weir_pipe *pipe = l->ref.pipe;
+	uint64_t origin = tail - (l->near - l->front);
 
 	store64_relaxed(&pipe->shape,
-	                load64_relaxed(&pipe->shape) ^ load64_relaxed(&l->origin) ^ tail);
-	store64_relaxed(&pipe->origin, tail);
-	store64_relaxed(&l->origin, tail);
+	                load64_relaxed(&pipe->shape) ^ load64_relaxed(&l->origin) ^ origin);
+	store64_relaxed(&pipe->origin, origin);
+	store64_relaxed(&l->origin, origin);
 }
 
 /* Where `n` more bytes go in one piece; NULL where there is no such place. They are then
  * copied there, and published. */
-static inline unsigned char *weir_lone_room(struct weir_lone *l, size_t n)
+static inline __attribute__((always_inline)) unsigned char *weir_lone_room(struct weir_lone *l,
+                                                                           size_t n)
 {
 	uint64_t tail = load64_relaxed(&l->tail), used = tail - load64_relaxed(&l->head);
 	uint64_t index = (tail - load64_relaxed(&l->origin)) & l->mask;
 
 	if (n > l->limit - used)
 		return NULL;
-	if (used == 0 && index + n > WEIR_LONE_NEAR) {
+	if (used == 0 && index + n > l->near) {
 		weir_lone_rebase(l, tail);
-		index = 0;
+		index = l->near - l->front;
 	}
 	if (n > l->mask + 1 - index)
 		return NULL;
 	store64_relaxed(&l->ref.pipe->pending, n);
-	return l->ref.storage + index;
+	return l->storage + index;
 }
 
 static inline void weir_lone_publish(struct weir_lone *l, size_t n)
@@ -149,7 +153,7 @@ static inline const unsigned char *weir_lone_bytes(const struct weir_lone *l, si
 
 	if (*n > used)
 		*n = (size_t)used;
-	return used > 0 && *n <= l->mask + 1 - index ? l->ref.storage + index : NULL;
+	return used > 0 && *n <= l->mask + 1 - index ? l->storage + index : NULL;
 }
 
 static inline void weir_lone_consume(struct weir_lone *l, size_t n)

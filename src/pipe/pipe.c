@@ -85,21 +85,24 @@ static struct weir_ring ring_of(const struct weir_pipe_ref *ref, const struct we
 	        .tail = &ref->pipe->tail,
 	        .origin = seen->origin,
 	        .mask = seen->mask,
-	        .storage = ref->storage,
+	        .storage = weir_pipe_storage(ref, seen->mask),
 	};
 }
 
 /* An empty ring starts again at the front of its storage, so that small
  * exchanges stay in cache. A reader uses the origin only after it saw a tail
  * that was stored later, and an empty ring has no reader at work. */
-static void rebase(struct weir_pipe *pipe, struct weir_pipe_seen *seen)
+static void rebase(const struct weir_pipe_ref *ref, struct weir_pipe_seen *seen, size_t n)
 {
-	uint64_t moved = seen->origin ^ seen->tail;
+	struct weir_pipe *pipe = ref->pipe;
+	uint64_t most = load64_relaxed(&pipe->max_buffered);
+	uint64_t origin = seen->tail - weir_pipe_front(ref, seen->mask, most > n ? most : n);
+	uint64_t moved = seen->origin ^ origin;
 
 	if (moved) {
-		store64_relaxed(&pipe->origin, seen->tail);
+		store64_relaxed(&pipe->origin, origin);
 		store64_relaxed(&pipe->shape, load64_relaxed(&pipe->shape) ^ moved);
-		seen->origin = seen->tail;
+		seen->origin = origin;
 	}
 }
 
@@ -151,7 +154,7 @@ void weir_pipe_set_limit(const struct weir_pipe_ref *ref, uint64_t limit,
 		seen = weir_pipe_check_writer(ref);
 	uint64_t mask = weir_ring_mask_for(limit + WEIR_ASIDE_SIZE, seen.mask);
 	struct weir_ring ring = ring_of(ref, &seen);
-	store64_relaxed(&pipe->origin, weir_ring_grow(&ring, mask));
+	store64_relaxed(&pipe->origin, weir_ring_grow(&ring, weir_pipe_storage(ref, mask), mask));
 	store64_relaxed(&pipe->mask, mask);
 	store64_relaxed(&pipe->limit, limit);
 	store64_relaxed(&pipe->writable_room, writable_room(limit, rule));
@@ -252,7 +255,7 @@ static ssize_t put(const struct weir_pipe_ref *ref, int fd, struct weir_span *sp
 	if (n == 0)
 		return 0;
 	if (used == 0)
-		rebase(pipe, &seen);
+		rebase(ref, &seen, n);
 	struct weir_ring ring = ring_of(ref, &seen);
 	struct weir_span before = *span;
 	ring.far = far;
@@ -317,6 +320,8 @@ size_t weir_pipe_take(const struct weir_pipe_ref *ref, struct weir_span *span, s
 {
 	struct weir_pipe_seen seen = weir_pipe_check_reader(ref);
 
+	if (seen.tail == seen.head)
+		return 0;
 	n = copy_out(ref, &seen, span, n, 0);
 	if (n > 0)
 		consume(ref->pipe, seen.head + n);
@@ -349,7 +354,7 @@ const unsigned char *weir_pipe_next(const struct weir_pipe_ref *ref, size_t *n)
 	if (*n > used)
 		*n = (size_t)used;
 	tsan_acquire(&ref->pipe->tail);
-	return index + *n <= seen.mask + 1 ? ref->storage + index : NULL;
+	return index + *n <= seen.mask + 1 ? weir_pipe_storage(ref, seen.mask) + index : NULL;
 }
 
 size_t weir_pipe_pieces(const struct weir_pipe_ref *ref, size_t n, struct iovec piece[2])
@@ -391,7 +396,7 @@ size_t weir_pipe_put_quick(const struct weir_pipe_ref *ref, const void *bytes, s
 	if (used > seen.limit || n > seen.limit - used)
 		return 0;
 	if (used == 0)
-		rebase(pipe, &seen);
+		rebase(ref, &seen, n);
 	struct weir_ring ring = ring_of(ref, &seen);
 	ring.far = far;
 	store64_relaxed(&pipe->pending, n);

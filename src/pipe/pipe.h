@@ -22,6 +22,9 @@
 enum {
 	/* Storage never shrinks below a page. */
 	WEIR_RING_MIN_MASK = 4095,
+	/* Half a page: where the storage of one direction ends that of the other begins, in the
+	 * middle of a page, so that a pair in which little was ever on its way has but one. */
+	WEIR_RING_FRONT = 2048,
 	/* Bytes that signal handlers may leave while the lock's owner is interrupted. */
 	WEIR_ASIDE_SIZE = 256,
 	WEIR_SLEEPERS_MAX = 4,
@@ -168,10 +171,23 @@ static inline bool weir_pipe_has_sleeper(const struct weir_pipe *pipe, int op)
 struct weir_pipe_ref {
 	struct weir_pipe *pipe;
 	struct weir_lone *lone;     /* what the process remembers of it (lone.h), or NULL */
-	unsigned char *storage;
+	unsigned char *storage;     /* where it begins, or, with `before`, ends */
 	uint64_t span_mask;         /* storage never exceeds span_mask + 1 bytes */
 	uint32_t generation;
+	uint32_t before;            /* 1: the storage lies before that address */
 };
+
+/* Where a storage of mask + 1 bytes begins. */
+static inline unsigned char *weir_pipe_storage(const struct weir_pipe_ref *ref, uint64_t mask)
+{
+	return ref->storage - (ref->before ? mask + 1 : 0);
+}
+
+/* Where in it an empty ring begins anew, as long as it had `most` bytes at most. */
+static inline uint64_t weir_pipe_front(const struct weir_pipe_ref *ref, uint64_t mask, uint64_t most)
+{
+	return ref->before && most <= WEIR_RING_FRONT ? mask + 1 - WEIR_RING_FRONT : 0;
+}
 
 /* The room at which poll calls a writer writable (design: what poll promises). */
 struct weir_writable_rule {
@@ -283,7 +299,7 @@ static inline const unsigned char *weir_pipe_glance(const struct weir_pipe_ref *
 
 	if (*n > used)
 		*n = (size_t)used;
-	return *n <= mask + 1 - index ? ref->storage + index : NULL;
+	return *n <= mask + 1 - index ? weir_pipe_storage(ref, mask) + index : NULL;
 }
 
 /* Where the next min(n, used) bytes lie; they stay. Gives how many there are. Reader lock. */

@@ -17,6 +17,9 @@ enum { TEST_SPAN = 1 << 16, TEST_GENERATION = 7 };
 
 static const struct weir_writable_rule any_room = {1, false};
 
+/* Storages lie by turns behind their address and before it. */
+static uint32_t test_pipes_opened;
+
 struct test_pipe {
 	struct weir_pipe_ref ref;
 	struct weir_pipe *pipe;
@@ -39,9 +42,11 @@ static inline struct test_pipe test_pipe_open(uint64_t limit)
 	t.writer = sv[0];
 	t.reader = sv[1];
 	t.pipe = test_shared(sizeof(*t.pipe));
+	uint32_t before = test_pipes_opened++ % 2;
 	t.ref = (struct weir_pipe_ref){
 	        .pipe = t.pipe,
-	        .storage = test_shared(TEST_SPAN),
+	        .storage = (unsigned char *)test_shared(TEST_SPAN) + before * TEST_SPAN,
+	        .before = before,
 	        .span_mask = TEST_SPAN - 1,
 	        .generation = TEST_GENERATION,
 	};
@@ -55,7 +60,7 @@ static inline void test_pipe_close(struct test_pipe *t)
 {
 	close(t->writer);
 	close(t->reader);
-	munmap(t->ref.storage, TEST_SPAN);
+	munmap(t->ref.storage - t->ref.before * TEST_SPAN, TEST_SPAN);
 	munmap(t->pipe, sizeof(*t->pipe));
 }
 

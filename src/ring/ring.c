@@ -129,18 +129,18 @@ size_t weir_ring_pieces(const struct weir_ring *ring, uint64_t at, size_t n, str
 
 /* The bytes of a circle of the old size either lie in one piece, or wrap. A
  * wrapped second piece fits behind the first, as the size at least doubles. */
-uint64_t weir_ring_grow(const struct weir_ring *ring, uint64_t mask)
+uint64_t weir_ring_grow(const struct weir_ring *ring, unsigned char *storage, uint64_t mask)
 {
 	uint64_t head = load64_relaxed(ring->head);
 	uint64_t used = load64_relaxed(ring->tail) - head;
 	uint64_t index = (head - ring->origin) & ring->mask;
-	uint64_t size = ring->mask + 1;
+	uint64_t size = ring->mask + 1, before = (uint64_t)(ring->storage - storage);
 
 	if (used > size)
 		used = size;
 	if (mask > ring->mask && index + used > size)
-		memcpy(ring->storage + size, ring->storage, (size_t)(index + used - size));
-	return head - index;
+		memcpy(storage + ((before + size) & mask), ring->storage, (size_t)(index + used - size));
+	return head - index - before;
 }
 
 uint64_t weir_ring_mask_for(uint64_t bytes, uint64_t floor)

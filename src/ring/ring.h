@@ -86,10 +86,10 @@ static inline void weir_ring_get(const struct weir_ring *ring, uint64_t at, void
 /* Where `n` bytes from position `at` on lie. Gives the number of pieces, at most two. */
 size_t weir_ring_pieces(const struct weir_ring *ring, uint64_t at, size_t n, struct iovec piece[2]);
 
-/* Moves [head, tail) so that storage of the size mask + 1, which is at least
- * the present one, holds it in order. Gives the new origin; the caller stores
+/* Moves [head, tail) so that `storage`, of the size mask + 1, which has the present one at its
+ * beginning or at its end, holds it in order. Gives the new origin; the caller stores
  * origin and mask. Neither reader nor writer may work meanwhile. */
-uint64_t weir_ring_grow(const struct weir_ring *ring, uint64_t mask);
+uint64_t weir_ring_grow(const struct weir_ring *ring, unsigned char *storage, uint64_t mask);
 
 /* The smallest mask of at least `floor` + 1 bytes that holds `bytes`. */
 uint64_t weir_ring_mask_for(uint64_t bytes, uint64_t floor);

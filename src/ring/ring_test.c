@@ -112,14 +112,17 @@ static void spans_of_several_vectors(void)
 	check_guards();
 }
 
-static void grown(uint64_t head, const char *text)
+/* Of which the storage was the beginning, or the end. */
+static void grown(uint64_t head, const char *text, int before)
 {
 	struct weir_ring ring = ring_at(100, 15);
 
+	ring.storage += before;
 	store64_relaxed(&mem.head, head);
 	store64_relaxed(&mem.tail, head + strlen(text));
 	copy_in(&ring, head, text);
-	ring.origin = weir_ring_grow(&ring, 31);
+	ring.origin = weir_ring_grow(&ring, mem.storage, 31);
+	ring.storage = mem.storage;
 	ring.mask = 31;
 	CHECK_TEXT(copy_out(&ring, head, strlen(text)), text);
 	copy_in(&ring, head + strlen(text), "and sixteen more");
@@ -129,12 +132,13 @@ static void grown(uint64_t head, const char *text)
 
 static void grows_with_its_bytes(void)
 {
-	for (uint64_t head = 100; head < 140; head++) {
-		grown(head, "");
-		grown(head, "x");
-		grown(head, "fifteen  bytes.");
-		grown(head, "sixteen bytes it");
-	}
+	for (uint64_t head = 100; head < 140; head++)
+		for (int before = 0; before <= 16; before += 16) {
+			grown(head, "", before);
+			grown(head, "x", before);
+			grown(head, "fifteen  bytes.", before);
+			grown(head, "sixteen bytes it", before);
+		}
 }
 
 static void stays_when_asked_for_no_more(void)
@@ -144,7 +148,7 @@ static void stays_when_asked_for_no_more(void)
 	store64_relaxed(&mem.head, 17);
 	store64_relaxed(&mem.tail, 25);
 	copy_in(&ring, 17, "wrapping");
-	ring.origin = weir_ring_grow(&ring, 15);
+	ring.origin = weir_ring_grow(&ring, ring.storage, 15);
 	CHECK_TEXT(copy_out(&ring, 17, 8), "wrapping");
 }
 
@@ -200,23 +204,38 @@ static bool read_some(struct test_random *r, struct weir_ring *ring)
 	return same;
 }
 
-static void random_traffic(void)
+static void random_traffic(bool from_end)
 {
 	struct test_random r = test_random_begin("random_traffic");
 	struct weir_ring ring = ring_at(UINT64_MAX - 1000, 0);
 	bool same = true;
+
+	if (from_end)
+		ring.storage += STORAGE - 1;
 
 	for (int i = 0; i < ROUNDS && same; i++) {
 		ring.far = test_random_below(&r, 2);
 		write_some(&r, &ring);
 		same = read_some(&r, &ring);
 		if (test_random_below(&r, ROUNDS / 16) == 0 && ring.mask < STORAGE - 1) {
-			ring.origin = weir_ring_grow(&ring, ring.mask * 2 + 1);
+			unsigned char *storage = ring.storage - (from_end ? ring.mask + 1 : 0);
+			ring.origin = weir_ring_grow(&ring, storage, ring.mask * 2 + 1);
+			ring.storage = storage;
 			ring.mask = ring.mask * 2 + 1;
 		}
 	}
 	CHECK(same);
 	check_guards();
+}
+
+static void random_traffic_from_the_start(void)
+{
+	random_traffic(false);
+}
+
+static void random_traffic_from_the_end(void)
+{
+	random_traffic(true);
 }
 
 int main(void)
@@ -227,6 +246,7 @@ int main(void)
 	RUN(spans_of_several_vectors);
 	RUN(grows_with_its_bytes);
 	RUN(stays_when_asked_for_no_more);
-	RUN(random_traffic);
+	RUN(random_traffic_from_the_start);
+	RUN(random_traffic_from_the_end);
 	return weir_test_end();
 }

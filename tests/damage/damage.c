@@ -434,9 +434,12 @@ static bool wrote_outside(const struct run *r)
 	uint64_t size = weir_ring_mask_for(capacity + WEIR_ASIDE_SIZE, WEIR_RING_MIN_MASK) + 1;
 	uint64_t rings = (uint64_t)(s->rings - (unsigned char *)s->header);
 
-	for (uint64_t ring = 0; ring < 2ULL * s->slot_count; ring++) {
-		uint64_t start = rings + ring * s->ring_span;
-		if (was_written(r, (off_t)(start + size), (off_t)(start + s->ring_span)))
+	for (uint64_t pair = 0; pair < s->slot_count; pair++) {
+		uint64_t start = rings + pair * weir_rings_size(s->ring_span);
+		uint64_t middle = start + weir_rings_middle(s->ring_span);
+		uint64_t end = start + weir_rings_size(s->ring_span);
+		if (was_written(r, (off_t)start, (off_t)(middle - size)) ||
+		    was_written(r, (off_t)(middle + size), (off_t)end))
 			return true;
 	}
 	return false;

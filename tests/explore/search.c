@@ -178,7 +178,7 @@ static size_t keep_state(void)
 
 	keep((void *)&world, sizeof(world));
 	for (int i = 0; i < 2; i++)
-		keep(weir_session.rings + i * SPAN, SPAN_USED);
+		keep(front_of(i), SPAN_USED);
 	for (int i = 0; i < THREADS_MAX; i++) {
 		if (!has_stack(i))
 			continue;
@@ -195,7 +195,7 @@ static void put_back_state(size_t from)
 
 	from = give_back(from, (void *)&world, sizeof(world));
 	for (int i = 0; i < 2; i++)
-		from = give_back(from, weir_session.rings + i * SPAN, SPAN_USED);
+		from = give_back(from, front_of(i), SPAN_USED);
 	for (int i = 0; i < THREADS_MAX; i++) {
 		if (!has_stack(i))
 			continue;
@@ -271,7 +271,7 @@ static void find_pieces(void)
 		before = counts;
 	}
 	for (int i = 0; i < 2; i++)
-		pieces[pieces_count++] = (struct piece){weir_session.rings + i * SPAN, SPAN_USED};
+		pieces[pieces_count++] = (struct piece){front_of(i), SPAN_USED};
 }
 
 static uint64_t hash_state(int left)
@@ -429,10 +429,12 @@ static double look_up(uint64_t key)
 
 static void check_storage(void)
 {
-	for (int i = 0; i < 2; i++)
-		for (size_t k = SPAN_USED; k < SPAN; k++)
-			if (weir_session.rings[i * SPAN + k] != 0)
-				note_failure("a byte far behind in the ring");
+	const unsigned char *rings = weir_session.rings;
+
+	for (size_t k = 0; k < weir_rings_size(SPAN); k++)
+		if (rings[k] != 0 && (size_t)(rings + k - front_of(0)) >= SPAN_USED &&
+		    (size_t)(rings + k - front_of(1)) >= SPAN_USED)
+			note_failure("a byte far behind in the ring");
 }
 
 /* A lock that is about to be released covers what was changed, in whichever order. */

@@ -310,7 +310,12 @@ void __wrap_weir_die(const char *format, ...)
 
 /* ---- the beginning ---- */
 
-static unsigned char rings[2 * SPAN];
+static unsigned char rings[2 * (WEIR_RING_FRONT + SPAN)];
+
+unsigned char *front_of(int direction)
+{
+	return rings + weir_rings_middle(SPAN) - (direction ? WEIR_RING_FRONT : 0);
+}
 
 static void make_session(void)
 {

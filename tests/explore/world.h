@@ -189,6 +189,9 @@ void trace_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Where a thread's part of the state lies. */
 void stack_of(int thread, unsigned char **from, size_t *size);
 
+/* Where the bytes of a direction lie in its ring's storage. */
+unsigned char *front_of(int direction);
+
 /* ---- memory (memory.c) ---- */
 
 /* Writes out the oldest of a thread's stores, or all. */
