@@ -478,6 +478,44 @@ tells() {
 }
 
 # The only thread of its process: most of these calls pass without a look at the rules' state.
+# Of one thread that has both ends, whose calls go every way that there is.
+@test "calls of all ways are counted exactly, until one fails" {
+	for watch in 0 1 0x80000001; do
+		for n in 1 2 37 2000; do
+			run bounded "$WEIR" run --quiet --fault "write:error=EIO:when=$n:side=a" \
+				--fault "read:error=EIO:when=$n:side=b" -- "$PYTHON" -c '
+import os, random, select, socket, sys
+a, b = socket.socketpair()
+a.setblocking(False), b.setblocking(False)
+poller = select.epoll()
+if int(sys.argv[1], 0):
+    poller.register(b, int(sys.argv[1], 0))
+made, failed = {"write": 0, "read": 0}, {}
+def make(which, *calls):
+    made[which] += 1
+    try:
+        call, *arguments = random.choice(calls)
+        call(*arguments)
+    except BlockingIOError:
+        pass
+    except OSError as error:
+        assert error.errno == 5 and which not in failed, error
+        failed[which] = made[which]
+while len(failed) < 2:
+    data = bytes(random.choice((1, 64, 900, 5000, 70000)))
+    make("write", (os.write, a.fileno(), data), (a.send, data), (os.writev, a.fileno(), [data[:1], b"", data[1:]]))
+    if random.random() < 0.5:
+        poller.poll(0)
+    for size in random.choices((1, 64, 70000), k=random.choice((0, 1, 2, 3))):
+        make("read", (os.read, b.fileno(), size), (b.recv, size), (os.readv, b.fileno(), [bytearray(size)]))
+print(failed["write"], failed["read"])' "$watch"
+			echo "$watch $n: $output"
+			[ "$status" -eq 0 ]
+			[ "$output" = "$n $n" ]
+		done
+	done
+}
+
 @test "vectors are counted exactly, too, where nothing happens for many calls" {
 	run bounded "$WEIR" run --quiet --fault write:error=EIO:when=60 --fault read:error=EIO:when=70 -- \
 		python3 -c '

@@ -105,8 +105,14 @@ static inline struct weir_fault_state *weir_fault_state_now(const struct weir_en
 static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rules,
                                 const struct weir_span *span, size_t *n, bool peeks)
 {
+	struct weir_pipe *pipe = weir_pipe_of(end, op);
+
+	if (*n <= (size_t)1 << WEIR_CALM_CALL_BITS && weir_calm_is_counted(pipe, op)) {
+		weir_calm_passes(pipe, op);
+		return true;
+	}
 	struct weir_fault_state *s = weir_fault_state_now(end, op);
-	uint64_t byte = load64_relaxed(op ? &end->out.pipe->tail : &end->in.pipe->head);
+	uint64_t byte = load64_relaxed(op ? &pipe->tail : &pipe->head);
 
 	if (!weir_fault_is_calm(s, load32_relaxed(&weir_self.epoch), rules, byte + s->beyond, *n))
 		return false;
@@ -119,7 +125,8 @@ static inline bool weir_is_calm(const struct weir_end *end, int op, uint64_t rul
 /* How a call passes the short way though the pipe has rules. */
 struct weir_calm_way {
 	uint64_t word;              /* the pipe's rules, before the call */
-	struct weir_fault_state *state; /* it is counted here, if rules concern it */
+	bool counted;               /* it is counted in the pipe; or ... */
+	struct weir_fault_state *state; /* ... here, if rules concern it */
 };
 
 /* Does nothing happen to a call of `*n` bytes that would pass in one piece, by rules of which
@@ -132,7 +139,11 @@ WEIR_SELDOM void weir_calm_note(struct weir_pipe *pipe, int op, const struct wei
 
 static inline void weir_calm_passed(struct weir_pipe *pipe, int op, const struct weir_calm_way *way)
 {
-	if (__builtin_expect(way->word != 0, 0))
+	if (__builtin_expect(way->word == 0, 1))
+		return;
+	if (way->counted)
+		weir_calm_passes(pipe, op);
+	else
 		weir_calm_note(pipe, op, way);
 }
 

@@ -18,6 +18,7 @@ static bool looks_calm(uint64_t entry, int op, const void *bytes, size_t n,
 
 	/* What comes meanwhile is for the next call. */
 	way->word = load64_relaxed(op ? &pipe->rules_write : &pipe->rules_read);
+	way->counted = false;
 	return bytes && weir_calm_looks(&end, op, bytes, &may, way) && may == n;
 }
 

@@ -381,7 +381,9 @@ size_t weir_end_receive_quick(uint64_t entry, int fd, void *bytes, size_t n)
 		return 0;
 	way.word = load64_relaxed(&pipe->rules_read);
 	bool alone = weir_pipe_reads_alone(pipe);
-	bool calm = __builtin_expect(way.word == 0, 1) || rules_let(entry, fd, &n, &way);
+	way.counted = way.word != 0 && weir_calm_is_counted(pipe, WEIR_OP_READ);
+	bool calm = __builtin_expect(way.word == 0, 1) || way.counted ||
+	            rules_let(entry, fd, &n, &way);
 	if (!alone) {
 		weir_note_life(&pipe->reader_life);
 		if (load64_relaxed(&pipe->reads) % WEIR_NOTE_EVERY == 0)

@@ -266,7 +266,9 @@ size_t weir_end_send_quick(uint64_t entry, int fd, const void *bytes, size_t n)
 		return 0;
 	way.word = load64_relaxed(&pipe->rules_write);
 	bool alone = weir_pipe_writes_alone(pipe);
-	bool calm = __builtin_expect(way.word == 0, 1) || rules_let(entry, fd, bytes, n, &way);
+	way.counted = way.word != 0 && weir_calm_is_counted(pipe, WEIR_OP_WRITE);
+	bool calm = __builtin_expect(way.word == 0, 1) || way.counted ||
+	            rules_let(entry, fd, bytes, n, &way);
 	bool far = n >= FAR_STREAM && is_far(pipe, weir_table_pipe(entry, WEIR_OP_READ).pipe, n);
 	n = calm && is_plain(pipe) ? weir_pipe_put_quick(&out, bytes, n, far) : 0;
 	if (n > 0) {

@@ -43,6 +43,14 @@ static void forget(int epfd, int fd)
 	weir_entry_forget(fd);
 }
 
+/* Is anything hidden, or may another thread hide something meanwhile? */
+static bool must_look(void)
+{
+	if (load32_acquire(&out_count) > 0)
+		return true;
+	return weir_session.plan && weir_plan_holds(weir_session.plan);
+}
+
 /* What the end must not be seen ready for now, and until when. */
 static uint32_t held_events(const struct weir_end *end, uint64_t *until)
 {
@@ -97,7 +105,7 @@ void weir_epoll_hide(const struct weir_end *end, int op)
 		return;
 	struct weir_entry *w = &weir_entries[end->fd];
 	uint32_t wanted = load32_relaxed(&w->waiter.events);
-	uint32_t held = held_events(end, &until) & wanted;
+	uint32_t held = must_look() ? held_events(end, &until) & wanted : 0;
 	bool tell = held ? held != load32_relaxed(&w->taken_out) : has_missed_edge(end, op, wanted);
 	if (tell && !(wanted & EPOLLONESHOT) && (held || !weir_loop_tells_again(end->fd, end))) {
 		weir_loop_shared((int)load32_relaxed(&w->set) - 1); /* the kernel tells */
@@ -146,14 +154,6 @@ static bool may_hold(struct weir_loop *l)
 		return true;
 	store32_relaxed(&l->unheld, epoch + 1);
 	return false;
-}
-
-/* Is anything hidden, or may another thread hide something meanwhile? */
-static bool must_look(void)
-{
-	if (load32_acquire(&out_count) > 0)
-		return true;
-	return weir_session.plan && weir_plan_holds(weir_session.plan);
 }
 
 /* The loop that an instance is, as long as none of its ends may be held back. */

@@ -20,6 +20,16 @@ static inline bool weir_calm_holds(const struct weir_pipe *pipe, int op, uint64_
 	return load64_relaxed(&c->rules) == rules && load32_relaxed(&c->left) > 0;
 }
 
+/* The same for who holds that side's lock, of whatever rules there are. Only who is alone knows
+ * that they are those of his process. */
+static inline bool weir_calm_is_counted(const struct weir_pipe *pipe, int op)
+{
+	bool alone = op ? weir_pipe_writes_alone(pipe) : weir_pipe_reads_alone(pipe);
+
+	return alone && weir_calm_holds(pipe, op, load64_relaxed(op ? &pipe->rules_write
+	                                                           : &pipe->rules_read));
+}
+
 static inline void weir_calm_passes(struct weir_pipe *pipe, int op)
 {
 	sub32_here(&pipe->calm[op].left, 1);
