@@ -157,10 +157,12 @@ static void reset_pipe(const struct weir_session *s, uint32_t index, int directi
 	weir_pair_set_capacity(s, &ref, capacity ? capacity : s->header->capacity, capacity != 0);
 }
 
-/* Most pairs never had any: their memory stays untouched. */
+/* Most pairs never had any, and the first of a slot finds fresh memory: that stays untouched. */
 static void forget_faults(const struct weir_session *s, uint32_t index)
 {
-	if (load64_relaxed(&s->plan->alive) == 0 && load32_relaxed(&s->plan->epoch) == 0)
+	bool first = load32_relaxed(&s->slots[index].generation) == 0;
+
+	if (first || (load64_relaxed(&s->plan->alive) == 0 && load32_relaxed(&s->plan->epoch) == 0))
 		return;
 	for (int i = 0; i < 4; i++) {
 		struct weir_fault_state *state = weir_pair_fault_state(s, index, i / 2, i % 2);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,6 +116,19 @@ static void little_takes_one_page(void)
 	CHECK_EQ(page_of(written(0, WEIR_RING_FRONT + 1)), page);
 	CHECK(written(1, WEIR_RING_FRONT + 1) != NULL); /* in one piece */
 	CHECK(page_of(written(1, 1)) != page);
+}
+
+/* A rule takes no memory of a pair in which no call was made. */
+static void rules_take_nothing_at_first(void)
+{
+	unsigned char resident = 1;
+
+	begin(100);
+	store64_relaxed(&session.plan->alive, WEIR_RULE_BIT(0));
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(open_pair(), i);
+	CHECK_EQ(mincore((void *)session.faults, 4096, &resident), 0);
+	CHECK_EQ(resident & 1, 0);
 }
 
 static void reused_with_another_generation(void)
@@ -430,6 +444,7 @@ int main(void)
 	os_resolve();
 	RUN(opened);
 	RUN(little_takes_one_page);
+	RUN(rules_take_nothing_at_first);
 	RUN(reused_with_another_generation);
 	RUN(held_by_several);
 	RUN(all_in_use);
