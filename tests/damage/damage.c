@@ -281,13 +281,28 @@ static bool all_have_gone(struct run *r)
 	return pid < 0 && errno == ECHILD;
 }
 
+/* The same bit of both copies (the halves of a word, or two words) makes them another value that
+ * is as good as the first: a lock that a thread of somebody else's holds, say. That nobody can
+ * tell. */
+static bool is_in_both_copies(const struct run *r, const struct flip *f)
+{
+	for (const struct flip *other = r->flips; other < f; other++) {
+		uint64_t apart = f->at > other->at ? f->at - other->at : other->at - f->at;
+		if (f->bit == other->bit && (apart == 4 || apart == 8))
+			return true;
+	}
+	return false;
+}
+
 static void flip_one(struct run *r)
 {
-	struct range range = piece_of(&r->session, r->area, &r->random);
 	struct flip *f = &r->flips[r->flipped++];
 
-	f->at = range.start + test_random_below(&r->random, range.size);
-	f->bit = below(&r->random, 8);
+	do {
+		struct range range = piece_of(&r->session, r->area, &r->random);
+		f->at = range.start + test_random_below(&r->random, range.size);
+		f->bit = below(&r->random, 8);
+	} while (is_in_both_copies(r, f));
 	__atomic_fetch_xor((unsigned char *)r->session.header + f->at, 1U << f->bit,
 	                   __ATOMIC_SEQ_CST);
 }
