@@ -15,7 +15,8 @@
 enum {
 	SPINS = 1000,               /* looks before a wait goes to the kernel */
 	SPIN_FAILS_MAX = 3,         /* in a row, then a wait looks less and less often: ... */
-	SPIN_RETRY = 256,           /* ... every so many times at last */
+	SPIN_RETRY_MIN = 16,        /* ... the next time after so many, and twice as many, ... */
+	SPIN_RETRY_MAX = 256,       /* ... and every so many times at last */
 	YIELDS = 4,                 /* before a busy lock is waited for */
 	YIELD_NS_MAX = 200000,      /* one that took longer went to somebody else: ... */
 	CROWDED = 100,              /* ... none for so many times as long */
@@ -133,7 +134,9 @@ void weir_sleep_ends(struct weir_sleeper *s)
 /* Has it failed so often that it is to be tried again? */
 static bool is_due_again(uint32_t failed)
 {
-	return (failed & (failed - 1)) == 0 || failed % SPIN_RETRY == 0;
+	bool doubled = failed >= SPIN_RETRY_MIN && (failed & (failed - 1)) == 0;
+
+	return doubled || failed % SPIN_RETRY_MAX == 0;
 }
 
 /* Looking pays only while it lately did. */

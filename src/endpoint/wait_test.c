@@ -46,6 +46,8 @@ static void looks_less_where_that_does_not_pay(void)
 		const struct weir_end *e = &end[reads];
 		store32_relaxed(reads ? &e->in.pipe->writer_cpu : &e->out.pipe->reader_cpu, ELSEWHERE);
 		CHECK_EQ(looking(e, reads, 3), 3);
+		CHECK_EQ(looking(e, reads, 13), 0);
+		CHECK_EQ(looking(e, reads, 1), 1);
 		int count = looking(e, reads, WAITS);
 		CHECK(count >= WAITS / 256 && count <= WAITS / 128);
 		bool paid = false;
