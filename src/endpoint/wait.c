@@ -152,20 +152,14 @@ static bool pays(const weir_word32 *peer_cpu, weir_word32 *fails)
 	return false;
 }
 
-static bool may_look(const struct weir_end *end, int flags, const weir_word32 *peer_cpu,
-                     weir_word32 *fails)
+static bool has_input(const void *pipe_ref)
 {
-	return !weir_end_never_waits(end, flags) && pays(peer_cpu, fails);
+	return weir_pipe_used(pipe_ref) > 0;
 }
 
-static bool has_input(const struct weir_pipe_ref *ref)
+static bool has_room(const void *pipe_ref)
 {
-	return weir_pipe_used(ref) > 0;
-}
-
-static bool has_room(const struct weir_pipe_ref *ref)
-{
-	return weir_pipe_room(ref) > 0;
+	return weir_pipe_room(pipe_ref) > 0;
 }
 
 /* Looking has paid, or not. */
@@ -178,7 +172,6 @@ static bool learn(weir_word32 *fails, bool paid)
 	return paid;
 }
 
-/* Where the peer runs on this very processor, it needs that. */
 static bool shares_cpu(const weir_word32 *peer_cpu)
 {
 	return load32_relaxed(peer_cpu) == (uint32_t)os_cpu() + 1;
@@ -215,30 +208,6 @@ bool weir_waits_end(struct weir_waits *waits, const struct weir_end *end, int op
 	return false;
 }
 
-/* Until a handler has run: whether that ends the call is asked before it sleeps. */
-static bool spin(const struct weir_pipe_ref *ref, bool (*ready)(const struct weir_pipe_ref *),
-                 const struct weir_waits *waits, weir_word32 *fails)
-{
-	for (int i = 0; i < SPINS; i++) {
-		if (ready(ref))
-			return learn(fails, true);
-		if (os_handled().all != waits->since.all)
-			return false;
-		os_relax();
-	}
-	return learn(fails, false);
-}
-
-/* Looks for a while, or lets the peer do what is looked for. */
-static bool look(const struct weir_pipe_ref *ref, bool (*ready)(const struct weir_pipe_ref *),
-                 const weir_word32 *peer_cpu, weir_word32 *fails,
-                 const struct weir_waits *waits)
-{
-	if (!shares_cpu(peer_cpu))
-		return spin(ref, ready, waits, fails);
-	return yield() ? learn(fails, ready(ref)) : ready(ref);
-}
-
 /* A reader that gives no answers takes from a stream. Did it look for each message, it would
  * take the writer's lines away each time: a moment later there are several. The moment
  * grows while it brings half as much again as there was. */
@@ -267,8 +236,9 @@ static void gather(const struct weir_end *end)
 		store32_relaxed(&pipe->reader_gathers, times - 1);
 }
 
-bool weir_wait_looking(const struct weir_end *likely, bool reads, bool (*ready)(void *), void *of,
-                       struct os_handled since)
+/* Where the peer runs on this very processor, it is let do what is looked for. */
+bool weir_wait_looking(const struct weir_end *likely, bool reads, bool (*ready)(const void *),
+                       const void *of, struct os_handled since)
 {
 	const struct weir_pipe *pipe = reads ? likely->in.pipe : likely->out.pipe;
 	weir_word32 *fails = reads ? &likely->in.pipe->reader_spins : &likely->out.pipe->writer_spins;
@@ -295,7 +265,7 @@ struct polled {
 	int count;
 };
 
-static bool any_ready(void *of)
+static bool any_ready(const void *of)
 {
 	const struct polled *p = of;
 
@@ -471,8 +441,8 @@ int weir_wait_input(const struct weir_end *end, int flags, bool moved, struct we
 		return weir_bare_wait_input(end);
 	if (weir_end_never_waits(end, flags) && !waits->force && weir_end_is_surely_empty(end))
 		return -EAGAIN;
-	if (may_look(end, flags, &pipe->writer_cpu, &pipe->reader_spins) &&
-	    look(&end->in, has_input, &pipe->writer_cpu, &pipe->reader_spins, waits)) {
+	if (!weir_end_never_waits(end, flags) &&
+	    weir_wait_looking(end, true, has_input, &end->in, waits->since)) {
 		if (!shares_cpu(&pipe->writer_cpu))
 			gather(end);
 		return WEIR_WAIT_AGAIN;
@@ -617,10 +587,8 @@ void weir_give_way(const struct weir_pipe *pipe)
 int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t left,
                    struct weir_waits *waits)
 {
-	struct weir_pipe *pipe = end->out.pipe;
-
-	if (may_look(end, flags, &pipe->reader_cpu, &pipe->writer_spins) &&
-	    look(&end->out, has_room, &pipe->reader_cpu, &pipe->writer_spins, waits))
+	if (!weir_end_never_waits(end, flags) &&
+	    weir_wait_looking(end, false, has_room, &end->out, waits->since))
 		return WEIR_WAIT_AGAIN;
 	struct weir_sleeper *sleeper = NULL;
 	int result = prepare_room(end, flags, left, &sleeper);
@@ -635,7 +603,7 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 		result = ended_by_handler(wait_room_sending(end, flags | MSG_DONTWAIT));
 	else if ((result = wait_room_sending(end, flags)) == WEIR_WAIT_AGAIN)
 		slept(waits);
-	end_waiting(pipe, sleeper);
-	weir_give_way(pipe);
+	end_waiting(end->out.pipe, sleeper);
+	weir_give_way(end->out.pipe);
 	return result;
 }

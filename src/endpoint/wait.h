@@ -62,8 +62,8 @@ int weir_wait_room(const struct weir_end *end, int flags, bool moved, size_t lef
 /* Looks for a while until `ready(of)`, where that is likely to pay; or until a handler has run
  * `since`. `likely`: the end whose peer is likely to make it so by a write, or a read; what is
  * learnt is that one's. */
-bool weir_wait_looking(const struct weir_end *likely, bool reads, bool (*ready)(void *), void *of,
-                       struct os_handled since);
+bool weir_wait_looking(const struct weir_end *likely, bool reads, bool (*ready)(const void *),
+                       const void *of, struct os_handled since);
 
 /* Looks for a while whether one of a few ends is ready for what poll asks of it, POLLIN or
  * POLLOUT, in the same way. */

@@ -8,14 +8,14 @@ enum {
 
 static int looks;
 
-static bool never(void *of)
+static bool never(const void *of)
 {
 	(void)of;
 	looks++;
 	return false;
 }
 
-static bool at_once(void *of)
+static bool at_once(const void *of)
 {
 	(void)of;
 	looks++;

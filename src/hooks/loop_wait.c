@@ -321,9 +321,11 @@ static bool is_at_once(const struct timespec *timeout)
 	return timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
 }
 
-static bool has_word(void *board)
+static bool has_word(const void *board)
 {
-	return numbers_next(board, 0) < WEIR_NUMBERS;
+	struct weir_numbers *const *ready = board;
+
+	return numbers_next(*ready, 0) < WEIR_NUMBERS;
 }
 
 /* Who was told of last is likely to be next. Where there is what the kernel alone knows, it is
@@ -336,7 +338,7 @@ static void look_for_word(struct weir_loop *l, const struct timespec *timeout,
 
 	if (board && load32_relaxed(&l->others) == 0 && weir_may_look(timeout, mask) &&
 	    known_entry(l, l->told, &end))
-		weir_wait_looking(&end, true, has_word, board, since);
+		weir_wait_looking(&end, true, has_word, &board, since);
 }
 
 /* One sleep in the kernel, unless there is something to tell, or a handler has run `since`. Gives
