@@ -516,6 +516,34 @@ print(failed["write"], failed["read"])' "$watch"
 	done
 }
 
+# With a second thread calls take the ways with locks, which look at the text where it lies.
+@test "a text is found across reads that ask for more than there is" {
+	for threads in 1 2; do
+		run bounded "$WEIR" run --quiet --fault read:error=EIO:match=123 -- "$PYTHON" -c '
+import os, socket, sys, threading
+a, b = socket.socketpair()
+done = threading.Event()
+if sys.argv[1] == "2":
+    threading.Thread(target=done.wait).start()
+def exchange(text):
+    os.write(a.fileno(), text)
+    return os.read(b.fileno(), 100)
+for n in range(100):
+    assert exchange(b"12-%d" % n) == b"12-%d" % n
+assert exchange(b"half of it: 12") == b"half of it: 12"
+assert exchange(b"3, the rest") == b"3" # up to the end of the text
+try:
+    os.read(b.fileno(), 100)
+    print("missed")
+except OSError as error:
+    print(error.errno, os.read(b.fileno(), 100).decode(), exchange(b"123").decode())
+done.set()' "$threads"
+		echo "$threads: $output"
+		[ "$status" -eq 0 ]
+		[ "$output" = "5 , the rest 123" ]
+	done
+}
+
 @test "vectors are counted exactly, too, where nothing happens for many calls" {
 	run bounded "$WEIR" run --quiet --fault write:error=EIO:when=60 --fault read:error=EIO:when=70 -- \
 		python3 -c '
