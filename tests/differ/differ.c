@@ -115,7 +115,7 @@ static bool kernel_may_give(struct comparison *c)
 		return false;
 	another = *c;
 	for (unsigned int i = 0; i < RUNS_OF_RACES; i++) {
-		worker_give(&native, c->text, strlen(c->text), i % STAGE_WAYS);
+		worker_give(&native, c->text, strlen(c->text), i % STAGE_ALL_WAYS);
 		if (worker_answer(&native, another.kernel, sizeof(another.kernel), RACE_MS_MAX) &&
 		    agree(&another)) {
 			strcpy(c->kernel, another.kernel);
@@ -326,7 +326,7 @@ static void keep(const struct program *program, uint64_t seed)
 		return;
 	}
 	program_print(program, text, sizeof(text));
-	fprintf(file, "# found by seed %llu\n%s", (unsigned long long)seed, text);
+	fprintf(file, "%s# found by seed %llu\n", text, (unsigned long long)seed);
 	fclose(file);
 }
 

@@ -44,6 +44,39 @@ static int a_place_to_ask(struct world *w, int process)
 	return place;
 }
 
+/* Perhaps it is that of a place which has the number now that the entry's had. */
+static bool has_entry(const struct world *w, int set, int object)
+{
+	for (int i = 0; i < w->entries; i++)
+		if (w->entry[i].set == set && w->entry[i].object == object)
+			return true;
+	return false;
+}
+
+/* One shutdown changes one end of a pair, and then the other: who waits for both is woken by the
+ * first, and sees the second as well, or not. */
+static bool asks_both_ends(struct world *w, int process, const struct call *c)
+{
+	for (int i = 0; i < c->listed; i++) {
+		const struct object *o = object_at(w, process, c->list[i].place);
+		for (int k = 0; o && o->kind == END && k < c->listed; k++)
+			if (object_at(w, process, c->list[k].place) == &w->object[o->peer])
+				return true;
+	}
+	return false;
+}
+
+static bool has_both_ends(const struct world *w, int set)
+{
+	for (int i = 0; i < w->entries; i++) {
+		const struct entry *e = &w->entry[i];
+		if (e->set == set && e->object >= 0 && w->object[e->object].kind == END &&
+		    has_entry(w, set, w->object[e->object].peer))
+			return true;
+	}
+	return false;
+}
+
 void ask_readiness(struct world *w, int actor)
 {
 	int process = w->actor[actor].process;
@@ -72,7 +105,7 @@ void ask_readiness(struct world *w, int actor)
 	}
 	if (one_in(w, 40))
 		c->a[1] = 2;
-	if (actor > 0 && one_in(w, 6) &&
+	if (actor > 0 && one_in(w, 6) && !asks_both_ends(w, process, c) &&
 	    (w->races || (!anybody(w, false) && !(sets && anybody(w, true))))) {
 		c->a[1] = -1;
 		c->may_wait = true;
@@ -89,15 +122,6 @@ static struct entry *find_entry(struct world *w, int set, int object, int place)
 			return e;
 	}
 	return NULL;
-}
-
-/* Perhaps it is that of a place which has the number now that the entry's had. */
-static bool has_entry(const struct world *w, int set, int object)
-{
-	for (int i = 0; i < w->entries; i++)
-		if (w->entry[i].set == set && w->entry[i].object == object)
-			return true;
-	return false;
 }
 
 /* EPOLLEXCLUSIVE goes with few others, and is for good. */
@@ -262,7 +286,7 @@ static void ask_set(struct world *w, int actor, int ep)
 	for (int i = 0; c->a[1] == PLACES && i < w->entries; i++)
 		if (w->entry[i].set == set)
 			w->entry[i].due = false;
-	if (actor > 0 && !w->object[set].room_edges && one_in(w, 4) &&
+	if (actor > 0 && !w->object[set].room_edges && one_in(w, 4) && !has_both_ends(w, set) &&
 	    (w->races || (!anybody(w, false) && !anybody(w, true)))) {
 		c->a[2] = -1;
 		c->may_wait = true;

@@ -63,7 +63,11 @@ void stage_join(int number) __attribute__((noreturn));
 /* Runs the program; its trace is one line for each result. Gives its length. Of two that could
  * go on, who does first is another's choice with each `way`; 0: the kernel's. */
 size_t stage_run(const struct program *program, unsigned int way, char *trace, size_t size);
-enum { STAGE_WAYS = 4 };
+enum {
+	STAGE_WAYS = 4,
+	STAGE_APART = 4,            /* beside them: the messages of one call come one after the other, ... */
+	STAGE_ALL_WAYS = 8,         /* ... as where others have their turn in the middle of it */
+};
 
 /* Makes one call; the text of its result goes to the actor. call.c */
 void call_run(struct actor *me);
