@@ -251,7 +251,12 @@ static size_t damage_copy(struct weir_faulty *f, size_t n)
 	const struct weir_fault_bytes *from = &f->point.bytes;
 	struct weir_span span = {from->piece, SIZE_MAX, from->offset};
 	weir_word64 unused = 0;
-	struct weir_ring copy = {.head = &unused, .tail = &unused, .mask = UINT64_MAX >> 1, .storage = f->bytes};
+	struct weir_ring copy = {
+	        .head = &unused,
+	        .tail = &unused,
+	        .mask = UINT64_MAX >> 1,
+	        .storage = f->bytes,
+	};
 
 	n = n < WEIR_DAMAGED_MAX ? n : WEIR_DAMAGED_MAX;
 	n = n < from->size ? n : from->size;

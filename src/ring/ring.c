@@ -73,23 +73,20 @@ static size_t step(const struct weir_ring *ring, uint64_t at, struct weir_span *
 	return piece;
 }
 
-static void copy_near(void *to, const void *from, size_t n)
-{
-	memcpy(to, from, n);
-}
-
 void weir_ring_copy_in(const struct weir_ring *ring, uint64_t at, struct weir_span *span, size_t n)
 {
 	unsigned char *user;
 	unsigned char *stored;
-	void (*copy)(void *, const void *, size_t) = ring->far ? copy_nontemporal : copy_near;
 
 	tsan_acquire(ring->head);
 	while (n > 0) {
 		size_t piece = step(ring, at, span, n, &user, &stored);
 		if (piece == 0)
 			break;
-		copy(stored, user, piece);
+		if (ring->far)
+			copy_nontemporal(stored, user, piece);
+		else
+			memcpy(stored, user, piece);
 		span->offset += piece;
 		at += piece;
 		n -= piece;

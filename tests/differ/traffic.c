@@ -166,6 +166,12 @@ static bool has_nothing(const struct call *c, int length)
 	return nothing;
 }
 
+/* RWF_NOWAIT, or others. */
+static int rwf_flags(struct world *w)
+{
+	return one_in(w, 2) ? 8 : 1 << below(w, 6);
+}
+
 static bool receives_many(const struct call *c)
 {
 	return c->number == CALL_recvmmsg || c->number == CALL_recvmmsgt;
@@ -183,7 +189,7 @@ static int make_receive(struct world *w, struct call *c, int process, int place,
 	if (c->number == CALL_recvmmsgt)
 		c->a[3] = below(w, 2) * 100000;
 	if (c->number == CALL_preadv2f)
-		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6); /* RWF_NOWAIT, or others */
+		c->a[2] = rwf_flags(w);
 	/* A peek of nothing sees what is behind; recvmmsg may lose a reset (differences/). */
 	if (has_nothing(c, *length))
 		flags &= ~MSG_PEEK;
@@ -316,7 +322,7 @@ static int make_send(struct world *w, struct call *c, struct object *o, int plac
 			c->number = CALL_sendmsg; /* as urgent data (differences/) */
 	}
 	if (c->number == CALL_pwritev2f) /* what comes of it is not followed */
-		c->a[2] = one_in(w, 2) ? 8 : 1 << below(w, 6);
+		c->a[2] = rwf_flags(w);
 	if (is_end && (c->number == CALL_sendcred || c->number == CALL_pwritev2f || (flags & MSG_OOB)))
 		way_out(w, o)->known = false;
 	set_flags(c, flags);
